@@ -1,0 +1,180 @@
+//! The public key: 32 bytes that were checked to name somebody.
+//! How people write it is in `text`; what it signs is decided by the crates above.
+
+use std::{fmt, str::FromStr};
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use thiserror::Error;
+
+use crate::{Signature, SignatureError, z32::Z32Error};
+
+/// An Ed25519 public key, which is a name that only the owner of its secret controls.
+///
+/// A value is 32 bytes and always a canonical, not small-order point of the curve: checking costs once, at the door,
+/// about as much as a tenth of verifying a signature. Equality, order and hash are those of the bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; Self::LENGTH]);
+
+impl PublicKey {
+    /// How many bytes a public key has.
+    pub const LENGTH: usize = 32;
+
+    /// Checks that 32 bytes are a key that can name somebody.
+    ///
+    /// # Errors
+    ///
+    /// [`PublicKeyError::NotAPoint`], [`PublicKeyError::SmallOrder`] or [`PublicKeyError::NonCanonicalPoint`].
+    pub fn from_bytes(bytes: &[u8; Self::LENGTH]) -> Result<Self, PublicKeyError> {
+        let point = VerifyingKey::from_bytes(bytes).map_err(|_| PublicKeyError::NotAPoint)?;
+        if point.is_weak() {
+            return Err(PublicKeyError::SmallOrder);
+        }
+        if point.to_edwards().compress().to_bytes() != *bytes {
+            return Err(PublicKeyError::NonCanonicalPoint);
+        }
+        Ok(Self(*bytes))
+    }
+
+    /// The key of a secret, which needs no check: clamped multiples of the base point are never of small order.
+    pub(crate) fn of_secret(secret: &SigningKey) -> Self {
+        Self(secret.verifying_key().to_bytes())
+    }
+
+    /// The bytes, as they travel.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+
+    /// The bytes, as they travel, by value.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; Self::LENGTH] {
+        self.0
+    }
+
+    /// Checks that the owner of this key signed this message.
+    ///
+    /// The rules are strict: S below the group's order, R in its canonical encoding and not of small order, and the
+    /// equation without cofactor. Other implementations may accept more (a signature that fits every message under a
+    /// key of small order, for one), so what they carry can be refused here; what is accepted here, all accept.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`] if it does not fit.
+    pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+        let point = VerifyingKey::from_bytes(&self.0).map_err(|_| SignatureError)?;
+        let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
+        point.verify_strict(message, &signature).map_err(|_| SignatureError)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
+    }
+}
+
+impl AsRef<PublicKey> for PublicKey {
+    fn as_ref(&self) -> &PublicKey {
+        self
+    }
+}
+
+impl From<PublicKey> for [u8; PublicKey::LENGTH] {
+    fn from(key: PublicKey) -> Self {
+        key.0
+    }
+}
+
+impl From<&PublicKey> for PublicKey {
+    fn from(key: &PublicKey) -> Self {
+        *key
+    }
+}
+
+impl TryFrom<[u8; PublicKey::LENGTH]> for PublicKey {
+    type Error = PublicKeyError;
+
+    fn try_from(bytes: [u8; PublicKey::LENGTH]) -> Result<Self, Self::Error> {
+        Self::from_bytes(&bytes)
+    }
+}
+
+impl TryFrom<&[u8; PublicKey::LENGTH]> for PublicKey {
+    type Error = PublicKeyError;
+
+    fn try_from(bytes: &[u8; PublicKey::LENGTH]) -> Result<Self, Self::Error> {
+        Self::from_bytes(bytes)
+    }
+}
+
+impl TryFrom<&[u8]> for PublicKey {
+    type Error = PublicKeyError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+        let bytes = bytes.try_into().map_err(|_| PublicKeyError::Length { bytes: bytes.len() })?;
+        Self::from_bytes(bytes)
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = PublicKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<&str> for PublicKey {
+    type Error = PublicKeyError;
+
+    fn try_from(text: &str) -> Result<Self, Self::Error> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for PublicKey {
+    type Error = PublicKeyError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text)
+    }
+}
+
+impl TryFrom<&String> for PublicKey {
+    type Error = PublicKeyError;
+
+    fn try_from(text: &String) -> Result<Self, Self::Error> {
+        Self::parse(text)
+    }
+}
+
+/// Why bytes or a text are no public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PublicKeyError {
+    /// The bytes are too many or too few.
+    #[error("a public key has 32 bytes; there are {bytes}")]
+    Length {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// Where the key should stand in the text, there are too many or too few characters.
+    #[error("a public key has 52 characters; {characters} stand in its place")]
+    TextLength {
+        /// How many there are.
+        characters: usize,
+    },
+    /// The text has the right length but is not z-base-32, or, for the strict reader, not its canonical form.
+    #[error("the public key is mistyped")]
+    Text(#[from] Z32Error),
+    /// The bytes are no point of the curve, so no secret belongs to them; most likely they were mistyped or cut.
+    #[error("these 32 bytes are no Ed25519 public key; check that they were copied whole")]
+    NotAPoint,
+    /// The point is on the curve but not written in its only valid way (RFC 8032, section 5.1.3).
+    #[error("this public key is a second encoding of another one; nobody can own it")]
+    NonCanonicalPoint,
+    /// The point has small order: anybody can forge signatures for it.
+    #[error("this public key has small order: anybody can sign for it, so it names nobody")]
+    SmallOrder,
+}

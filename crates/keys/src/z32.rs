@@ -1,0 +1,133 @@
+//! z-base-32, the text form of keys: thirty-two characters chosen to be read, spoken and typed without mistakes.
+//! It stands alone because it is the only owner of that alphabet; nothing here knows what a key is.
+//!
+//! Bits are taken most significant first, five to a character, and nothing is padded
+//! ([the encoding's own description](https://philzimmermann.com/docs/human-oriented-base-32-encoding.txt)).
+//! [`decode`] reads exactly what [`encode`] writes: lower case, and zeros in the bits that fill the last character.
+
+use thiserror::Error;
+
+/// The character that stands for each value of five bits.
+pub const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
+
+/// Why a text is not the z-base-32 of anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Z32Error {
+    /// A character that the alphabet lacks; upper case counts as such.
+    #[error(
+        "character {position} is not one of the z-base-32 alphabet (lower case, without 0, 2, l and v)"
+    )]
+    Character {
+        /// How many characters stand before it.
+        position: usize,
+    },
+    /// No number of whole bytes has this many characters.
+    #[error("{characters} characters of z-base-32 make no whole number of bytes")]
+    Length {
+        /// How many characters the text has.
+        characters: usize,
+    },
+    /// The bits that only fill up the last character are not zero, so this is a second spelling of the same bytes.
+    #[error(
+        "the last character carries bits that belong to no byte; the canonical text ends in another one"
+    )]
+    SpareBits,
+}
+
+/// Writes bytes as z-base-32, in `ceil(8 n / 5)` characters.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(5).saturating_mul(8));
+    let mut bits = Bits::default();
+    for byte in bytes {
+        bits.push(*byte, 8);
+        while let Some(five) = bits.take(5) {
+            text.push(character(five));
+        }
+    }
+    text.extend(bits.last().map(character));
+    text
+}
+
+/// Reads the text that [`encode`] writes, and no other spelling of it.
+///
+/// # Errors
+///
+/// [`Z32Error`] names the first character that does not fit, or the length, or a tail that is not canonical.
+pub fn decode(text: &str) -> Result<Vec<u8>, Z32Error> {
+    let (bytes, rest) = decode_with_rest(text)?;
+    if rest.count >= 5 {
+        return Err(Z32Error::Length { characters: text.len() });
+    }
+    if rest.held != 0 {
+        return Err(Z32Error::SpareBits);
+    }
+    Ok(bytes)
+}
+
+/// Reads a text whose spare bits may be anything, as other implementations do.
+pub(crate) fn decode_any_spelling(text: &str) -> Result<Vec<u8>, Z32Error> {
+    decode_with_rest(text).map(|(bytes, _)| bytes)
+}
+
+fn decode_with_rest(text: &str) -> Result<(Vec<u8>, Bits), Z32Error> {
+    let mut bytes = Vec::with_capacity(text.len().saturating_mul(5) / 8);
+    let mut bits = Bits::default();
+    for (position, character) in text.chars().enumerate() {
+        bits.push(value(character).ok_or(Z32Error::Character { position })?, 5);
+        if let Some(byte) = bits.take(8) {
+            bytes.push(byte);
+        }
+    }
+    Ok((bytes, bits))
+}
+
+/// The value of each byte in the alphabet, and 255 for those that are not in it.
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 32 {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+
+fn character(five: u8) -> char {
+    char::from(ALPHABET[usize::from(five & 31)])
+}
+
+fn value(character: char) -> Option<u8> {
+    let byte = u8::try_from(character).ok()?;
+    Some(VALUES[usize::from(byte)]).filter(|value| *value != u8::MAX)
+}
+
+/// The bits that wait for the rest of their byte or character: fewer than eight, right-aligned.
+#[derive(Default)]
+struct Bits {
+    held: u16,
+    count: u32,
+}
+
+impl Bits {
+    /// Appends the lowest `count` bits of `bits`.
+    fn push(&mut self, bits: u8, count: u32) {
+        self.held = (self.held << count) | u16::from(bits);
+        self.count += count;
+    }
+
+    /// Takes the first `count` bits, if there are that many.
+    fn take(&mut self, count: u32) -> Option<u8> {
+        self.count = self.count.checked_sub(count)?;
+        let taken = self.held >> self.count;
+        self.held &= (1 << self.count) - 1;
+        u8::try_from(taken).ok()
+    }
+
+    /// What is left, filled up with zeros to five bits.
+    fn last(self) -> Option<u8> {
+        let missing = 5_u32.checked_sub(self.count).filter(|missing| *missing < 5)?;
+        u8::try_from(self.held << missing).ok()
+    }
+}
