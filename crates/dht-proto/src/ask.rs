@@ -1,0 +1,68 @@
+//! What the owner of a node can ask it to do.
+//! Requests are values, so that a driver can carry them through a channel and a test can list them.
+
+use mainstay_keys::PublicKey;
+use mainstay_krpc::Id;
+use mainstay_krpc::item::{ImmutableItem, MutableItem};
+
+/// Names one ask; every event that belongs to it carries it. Never used twice by one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueryId(pub(crate) u64);
+
+/// Something to find or to store.
+///
+/// Two asks never share state, even for one target: each walks, collects tokens and ends by itself.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// Find the newest item under a key ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)).
+    /// Each better value is an [`Event::Mutable`](crate::Event::Mutable) the moment it is verified.
+    GetMutable {
+        /// Who signed it.
+        key: PublicKey,
+        /// The salt; empty means none.
+        salt: Vec<u8>,
+        /// Only values with a sequence number above this are wanted; nodes then save sending others.
+        newer_than: Option<i64>,
+    },
+    /// Find the value that hashes to a target; ends at the first, since there can be no other.
+    GetImmutable {
+        /// The SHA-1 of the bencoded value.
+        target: Id,
+    },
+    /// Store a signed item at the nodes closest to its target.
+    PutMutable {
+        /// What to store.
+        item: MutableItem,
+        /// Store only where the stored sequence number is this one. Nodes that store nothing are not
+        /// held to it, and a newer item found on the way ends the put before anything is stored.
+        cas: Option<i64>,
+    },
+    /// Store a value under its hash.
+    PutImmutable {
+        /// What to store.
+        item: ImmutableItem,
+    },
+    /// Find who announced an info hash ([BEP 5](https://www.bittorrent.org/beps/bep_0005.html)).
+    GetPeers {
+        /// The info hash.
+        info_hash: Id,
+    },
+    /// Announce this host under an info hash.
+    AnnouncePeer {
+        /// The info hash.
+        info_hash: Id,
+        /// The port peers should connect to; `None` lets each node take our UDP source port.
+        port: Option<u16>,
+    },
+    /// Find the nodes closest to a target.
+    FindNode {
+        /// Any id.
+        target: Id,
+    },
+    /// Ask the nodes around a target which info hashes they hold
+    /// ([BEP 51](https://www.bittorrent.org/beps/bep_0051.html)).
+    SampleInfohashes {
+        /// Where in the key space to look.
+        target: Id,
+    },
+}

@@ -1,0 +1,166 @@
+//! What a node is told before it starts: addresses, patience, and the cap of everything strangers can grow.
+//! Apart from the node, so that the whole list of bounds can be read in one place.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::Duration;
+
+use mainstay_krpc::Id;
+
+/// Everything a [`Node`](crate::Node) can be told.
+///
+/// All fields are public; build one with `Config { bootstrap, ..Config::default() }`.
+/// At least one of [`ipv4`](Self::ipv4) and [`ipv6`](Self::ipv6) must be set, or every ask ends with
+/// "no nodes".
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The local address of the IPv4 socket, as the socket reports it; `None` switches IPv4 off.
+    /// Default: `0.0.0.0:0`.
+    pub ipv4: Option<SocketAddrV4>,
+    /// The local address of the IPv6 socket; `None` switches IPv6 off. Default: `None`.
+    pub ipv6: Option<SocketAddrV6>,
+    /// Addresses to ask when the table is empty. Names are resolved by whoever drives the node; more can
+    /// follow through [`Node::add_bootstrap`](crate::Node::add_bootstrap). Default: none.
+    pub bootstrap: Vec<SocketAddr>,
+    /// The id to start with, for instance that of an earlier run. Default: drawn from the seed, fitting
+    /// the public address where one is given ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)).
+    pub id: Option<Id>,
+    /// Our public IPv4 address where it is known from elsewhere; votes of strangers are then ignored.
+    pub public_ipv4: Option<Ipv4Addr>,
+    /// Our public IPv6 address where it is known from elsewhere.
+    pub public_ipv6: Option<Ipv6Addr>,
+    /// Answers nothing and asks others not to remember us
+    /// ([BEP 43](https://www.bittorrent.org/beps/bep_0043.html)). For devices behind a firewall or on a
+    /// metered link. Default: false.
+    pub read_only: bool,
+    /// Which addresses the node may talk to. Default: [`AddressPolicy::Auto`].
+    pub addresses: AddressPolicy,
+    /// How long a node may stay silent before its request counts as lost. Well before that, at a time
+    /// measured from answers, a silent request stops holding up its lookup. Default: 2 seconds.
+    pub request_timeout: Duration,
+    /// When an ask ends whatever the network does. Default: 20 seconds.
+    pub ask_deadline: Duration,
+    /// How many requests one lookup keeps in flight, stalled ones apart. Default: 5.
+    pub concurrency: usize,
+    /// How many nodes one lookup asks at most. Default: 200.
+    pub max_visits: usize,
+    /// How many of the closest nodes a put stores at: 8 (a bucket) to 20.
+    ///
+    /// More copies survive more nodes leaving, at a message or two each. Default: 16, twice what a reader
+    /// asks at the end of its lookup, so that half the neighbourhood may leave within the hour.
+    pub store_at: usize,
+    /// How many asks may run at once; one more ends at once as
+    /// [`LookupError::Busy`](crate::LookupError::Busy). Default: 4,096.
+    pub max_asks: usize,
+    /// Caps of the memory that serves others.
+    pub store: StoreConfig,
+    /// How many requests strangers may send.
+    pub limits: LimitConfig,
+}
+
+/// Caps of what the node stores for others.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// Immutable items. The farthest from our id, oldest first, goes when full. Default: 2,000.
+    pub immutable_items: usize,
+    /// Mutable items, with the same rule. Default: 2,000.
+    pub mutable_items: usize,
+    /// Info hashes with peers. Default: 2,000.
+    pub info_hashes: usize,
+    /// Peers of one info hash; the longest silent goes when full. Default: 500.
+    pub peers: usize,
+    /// The share of a pool that one IP address (a /64 of IPv6) may fill: one in this many. Default: 100.
+    pub share_per_address: usize,
+    /// The share of a pool that one network (/24, /48 of IPv6) may fill: one in this many. Default: 20.
+    pub share_per_network: usize,
+    /// How long an item lives after its last put. Default: 2 hours, as
+    /// [BEP 44](https://www.bittorrent.org/beps/bep_0044.html) expects.
+    pub item_lifetime: Duration,
+    /// How long a peer lives after its last announce. Default: 45 minutes.
+    pub peer_lifetime: Duration,
+    /// How far a sequence number that counts microseconds may run ahead of the wall clock; numbers that
+    /// cannot be such a time are not judged, nor is any while no wall clock is set. `None` switches the
+    /// check off. Default: 24 hours.
+    pub sequence_ahead: Option<Duration>,
+}
+
+/// Budgets for requests of strangers, as token buckets.
+///
+/// Who is over budget gets no answer. Loopback is exempt: a test network is one host.
+#[derive(Debug, Clone)]
+pub struct LimitConfig {
+    /// Requests a second from one IP address (a /64 of IPv6). Default: 10.
+    pub per_address: u32,
+    /// Requests one address may save up. Default: 100.
+    pub address_burst: u32,
+    /// Requests a second from one network (/24, /48 of IPv6). Default: 100.
+    pub per_network: u32,
+    /// Requests one network may save up. Default: 1,000.
+    pub network_burst: u32,
+    /// How many addresses and networks are remembered; the longest silent is forgotten first.
+    /// Default: 4,096.
+    pub remembered: usize,
+}
+
+/// Which addresses the node asks, remembers and hands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressPolicy {
+    /// Public addresses only, except that a node whose own socket, or one of whose bootstrap addresses,
+    /// is loopback or private may talk to such addresses; a node without any bootstrap address is taken
+    /// for the first of a private network and may too.
+    Auto,
+    /// Public addresses only.
+    Public,
+    /// Any unicast address, loopback and private ones included.
+    Any,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ipv4: Some(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
+            ipv6: None,
+            bootstrap: Vec::new(),
+            id: None,
+            public_ipv4: None,
+            public_ipv6: None,
+            read_only: false,
+            addresses: AddressPolicy::Auto,
+            request_timeout: Duration::from_secs(2),
+            ask_deadline: Duration::from_secs(20),
+            concurrency: 5,
+            max_visits: 200,
+            store_at: 16,
+            max_asks: 4096,
+            store: StoreConfig::default(),
+            limits: LimitConfig::default(),
+        }
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            immutable_items: 2000,
+            mutable_items: 2000,
+            info_hashes: 2000,
+            peers: 500,
+            share_per_address: 100,
+            share_per_network: 20,
+            item_lifetime: Duration::from_secs(2 * 3600),
+            peer_lifetime: Duration::from_secs(45 * 60),
+            sequence_ahead: Some(Duration::from_secs(24 * 3600)),
+        }
+    }
+}
+
+impl Default for LimitConfig {
+    fn default() -> Self {
+        Self {
+            per_address: 10,
+            address_burst: 100,
+            per_network: 100,
+            network_burst: 1000,
+            remembered: 4096,
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! How asks end: reports and errors.
+//! Apart from the events, because callers keep these values and match on them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mainstay_krpc::Id;
+use mainstay_krpc::item::MutableItem;
+
+use crate::RemoteNode;
+
+/// What a lookup did, whatever came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LookupReport {
+    /// Queries sent, store requests apart.
+    pub queried: usize,
+    /// Answers used.
+    pub answered: usize,
+    /// Queries that nothing came back for.
+    pub timed_out: usize,
+    /// Error replies.
+    pub errors: usize,
+    /// Answers thrown away: another id than expected, or a value that does not verify.
+    pub invalid: usize,
+    /// Answers that held a value that verified, old ones included.
+    pub values: usize,
+    /// From the ask to its end.
+    pub elapsed: Duration,
+    /// From the ask to the first value.
+    pub first_value: Option<Duration>,
+    /// Whether the deadline ended it, not the lookup itself.
+    pub cut_short: bool,
+    /// The closest nodes that answered, closest first.
+    pub closest: Vec<RemoteNode>,
+}
+
+/// A put or announce that at least one node acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PutReport {
+    /// The target stored under.
+    pub target: Id,
+    /// How many nodes acknowledged.
+    pub stored: usize,
+    /// Who they are, in the order of their acknowledgements.
+    pub nodes: Vec<RemoteNode>,
+    /// Who refused, with the error code given.
+    pub refused: Vec<(RemoteNode, i64)>,
+    /// Store requests that nothing came back for.
+    pub timed_out: usize,
+    /// From the ask to the first acknowledgement.
+    pub first_stored: Duration,
+}
+
+/// One node's answer to a request for samples
+/// ([BEP 51](https://www.bittorrent.org/beps/bep_0051.html)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Samples {
+    /// Who answered.
+    pub node: RemoteNode,
+    /// Some of the info hashes it holds.
+    pub info_hashes: Vec<Id>,
+    /// How many it says it holds.
+    pub total: u64,
+    /// How long it asks to be left alone.
+    pub interval: Duration,
+}
+
+/// Why a lookup could not be made.
+///
+/// "Not found" is none of these: it is an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// Our table is empty and no bootstrap address is given or answers.
+    #[error("this node knows no other: give it a bootstrap address or wait until it has joined")]
+    NoNodes,
+    /// Nodes were asked and not one answered; most likely we are offline.
+    #[error("none of the {asked} nodes asked answered: check this host's connection")]
+    NoAnswer {
+        /// How many were asked.
+        asked: usize,
+    },
+    /// [`Config::max_asks`](crate::Config::max_asks) are running; ask again when one ended.
+    #[error("too many asks are running: ask again when one has ended")]
+    Busy,
+}
+
+/// Why nothing was stored, or why storing stopped.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError {
+    /// No node could be found to store at.
+    #[error("found no node to store at")]
+    Lookup(#[from] LookupError),
+    /// Nodes answered, but none of them takes stores of this kind.
+    #[error("none of the {answered} nodes that answered takes stores of this kind")]
+    NoTokens {
+        /// How many answered.
+        answered: usize,
+    },
+    /// Somebody stored a newer item, or another value with the same sequence number: read it and put again.
+    /// Nothing was stored by us after it was seen.
+    #[error("a newer item is stored, sequence {}: read it, then put again", newest.seq())]
+    NotMostRecent {
+        /// The item, verified.
+        newest: MutableItem,
+    },
+    /// The stored item is not the one the caller wanted to replace: read it and put again.
+    #[error("the stored item has sequence {}, not the one expected: read it, then put again", newest.seq())]
+    CasFailed {
+        /// The item, verified.
+        newest: MutableItem,
+    },
+    /// More nodes refused as out of date (301 or 302) than stored; they did not prove it with the newer item.
+    #[error(
+        "{refused} nodes hold another version (error {code}), {stored} stored: read it, then put again"
+    )]
+    Conflict {
+        /// 301: the sequence number stored there is not the expected one; 302: ours is not newer.
+        code: i64,
+        /// How many refused so.
+        refused: usize,
+        /// How many stored all the same.
+        stored: usize,
+        /// The first that refused.
+        node: RemoteNode,
+    },
+    /// Every node asked to store refused or stayed silent.
+    #[error(
+        "none of the {asked} nodes asked to store did: {refused} refused, {timed_out} stayed silent"
+    )]
+    NotStored {
+        /// How many were asked.
+        asked: usize,
+        /// How many refused.
+        refused: usize,
+        /// How many stayed silent.
+        timed_out: usize,
+        /// The first refusal's error code.
+        code: Option<i64>,
+    },
+}
+
+/// A look at the node from outside, taken at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// IPv4, where it is on.
+    pub ipv4: Option<FamilyInfo>,
+    /// IPv6, where it is on.
+    pub ipv6: Option<FamilyInfo>,
+    /// Whether the first bootstrap has settled.
+    pub bootstrapped: bool,
+    /// Whether the node answers nobody.
+    pub read_only: bool,
+    /// Asks that run.
+    pub asks: usize,
+    /// Items stored for others.
+    pub items: usize,
+    /// Info hashes with peers stored for others.
+    pub info_hashes: usize,
+    /// What came in and went out.
+    pub counters: Counters,
+}
+
+/// One family of an [`Info`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FamilyInfo {
+    /// Our id in this family's network.
+    pub id: Id,
+    /// Our address as others see it, once enough of them agree.
+    pub public: Option<SocketAddr>,
+    /// Nodes in the table.
+    pub nodes: usize,
+    /// How many nodes the network seems to have, judged by how dense recent lookups found it.
+    pub network_size: Option<u64>,
+}
+
+/// What came in and went out since the node began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Datagrams that came in.
+    pub received: u64,
+    /// Datagrams that went out.
+    pub sent: u64,
+    /// Datagrams that are no KRPC message.
+    pub malformed: u64,
+    /// Answers that belong to no request, or come from another address.
+    pub unexpected: u64,
+    /// Requests left unanswered because their sender was over budget.
+    pub limited: u64,
+    /// Requests answered.
+    pub served: u64,
+    /// Our requests that were lost.
+    pub timed_out: u64,
+}

@@ -1,0 +1,112 @@
+//! Write tokens: a stranger may store only from an address it can receive at, and only under the target it asked for.
+//! Nothing is remembered per stranger; a token is a keyed hash that only this node can make.
+
+use std::hash::Hasher;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use mainstay_krpc::Id;
+use siphasher::sip::SipHasher24;
+
+/// How long one epoch lasts. A token is good in its own epoch and the next, so for 5 to 10 minutes, as
+/// [BEP 5](https://www.bittorrent.org/beps/bep_0005.html) asks.
+const EPOCH: Duration = Duration::from_secs(300);
+
+/// A token on the wire. Eight bytes: short enough for every client, long enough not to be guessed.
+pub(crate) type Token = [u8; 8];
+
+/// Makes and checks tokens.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    key: [u8; 16],
+    began: Instant,
+}
+
+impl Tokens {
+    pub(crate) fn new(key: [u8; 16], now: Instant) -> Self {
+        Self { key, began: now }
+    }
+
+    /// The token `ip` needs to store under `target`.
+    pub(crate) fn issue(&self, now: Instant, ip: IpAddr, target: &Id) -> Token {
+        self.mac(self.epoch(now), ip, target).to_be_bytes()
+    }
+
+    /// Whether `token` was issued to `ip` for `target` in this epoch or the one before.
+    ///
+    /// The comparison is of whole words, so its time tells nothing about how much of a guess was right.
+    pub(crate) fn accepts(&self, now: Instant, ip: IpAddr, target: &Id, token: &[u8]) -> bool {
+        let Ok(token) = <Token>::try_from(token) else { return false };
+        let token = u64::from_be_bytes(token);
+        let epoch = self.epoch(now);
+        let current = self.mac(epoch, ip, target) ^ token;
+        let previous = self.mac(epoch.wrapping_sub(1), ip, target) ^ token;
+        (current == 0) | (previous == 0)
+    }
+
+    fn epoch(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.began).as_secs() / EPOCH.as_secs()
+    }
+
+    fn mac(&self, epoch: u64, ip: IpAddr, target: &Id) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        match ip {
+            IpAddr::V4(ip) => hasher.write(&ip.octets()),
+            IpAddr::V6(ip) => hasher.write(&ip.octets()),
+        }
+        hasher.write(target.as_bytes());
+        hasher.write(&epoch.to_be_bytes());
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IP: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(1, 2, 3, 4));
+    const OTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(1, 2, 3, 5));
+
+    fn start() -> Instant {
+        crate::testing::start()
+    }
+
+    #[test]
+    fn a_token_opens_its_own_target_for_its_own_address_only() {
+        let now = start();
+        let tokens = Tokens::new([7; 16], now);
+        let target = Id::from_bytes([1; 20]);
+        let token = tokens.issue(now, IP, &target);
+        assert!(tokens.accepts(now, IP, &target, &token));
+        assert!(!tokens.accepts(now, OTHER, &target, &token));
+        assert!(!tokens.accepts(now, IP, &Id::from_bytes([2; 20]), &token));
+        assert!(!Tokens::new([8; 16], now).accepts(now, IP, &target, &token));
+        assert!(!tokens.accepts(now, IP, &target, &token[..7]));
+        assert!(!tokens.accepts(now, IP, &target, b""));
+    }
+
+    #[test]
+    fn a_token_lives_between_five_and_ten_minutes() {
+        let began = start();
+        let tokens = Tokens::new([7; 16], began);
+        let target = Id::from_bytes([1; 20]);
+        let issued = began + EPOCH - Duration::from_secs(1);
+        let token = tokens.issue(issued, IP, &target);
+        assert!(tokens.accepts(issued + EPOCH, IP, &target, &token));
+        assert!(!tokens.accepts(issued + EPOCH + Duration::from_secs(1), IP, &target, &token));
+    }
+
+    #[test]
+    fn tokens_of_two_addresses_tell_nothing_about_a_third() {
+        // A linear checksum would make the tokens of a, b, c and a^b^c cancel out.
+        let now = start();
+        let tokens = Tokens::new([9; 16], now);
+        let target = Id::from_bytes([1; 20]);
+        let word = |last: u8| {
+            u64::from_be_bytes(tokens.issue(now, IpAddr::from([10, 0, 0, last]), &target))
+        };
+        for (a, b, c) in [(1, 2, 4), (8, 16, 32), (3, 5, 9)] {
+            assert_ne!(word(a) ^ word(b) ^ word(c), word(a ^ b ^ c));
+        }
+    }
+}
