@@ -1,1 +1,5 @@
-//! (in work)
+//! What the test binaries share: the fuzz targets and their replay.
+//!
+//! Separate from the binaries, because the libFuzzer harness in `tests/fuzz` runs the same targets.
+
+pub mod fuzz;

@@ -1,0 +1,104 @@
+//! Drives pkarr 5.0.3 by lines of JSON: one request on stdin, one answer on stdout.
+//!
+//! A process of its own, because this crate's dependencies must never meet ours.
+
+use std::io::{BufRead, Write};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use pkarr::dns::CharacterString;
+use pkarr::dns::rdata::SVCB;
+use pkarr::{Client, PublicKey, SignedPacket, Timestamp};
+use serde_json::{Value, json};
+
+#[path = "../../records.rs"]
+mod records;
+use records::{Failure, shown, sign, text};
+
+#[tokio::main]
+async fn main() {
+    let mut client = None;
+    for line in std::io::stdin().lock().lines() {
+        let Ok(line) = line else { break };
+        let answer = match answer(&mut client, &line).await {
+            Ok(answer) => answer,
+            Err(failure) => json!({ "error": failure.to_string() }),
+        };
+        println!("{answer}");
+        if std::io::stdout().flush().is_err() {
+            break;
+        }
+    }
+}
+
+async fn answer(started: &mut Option<Client>, line: &str) -> Result<Value, Failure> {
+    let request: Value = serde_json::from_str(line)?;
+    match text(&request, "op")? {
+        "client" => {
+            *started = Some(client(&request)?);
+            Ok(json!({ "ready": true }))
+        }
+        "sign" => Ok(shown(&sign(&request)?)),
+        "read" => Ok(shown(&read(&request)?)),
+        "publish" => {
+            let packet =
+                if request["packet"].is_string() { read(&request)? } else { sign(&request)? };
+            let client = started.as_ref().ok_or("no client yet")?;
+            client.publish(&packet, request["cas"].as_u64().map(Timestamp::from)).await?;
+            Ok(json!({ "packet": shown(&packet) }))
+        }
+        "resolve" => {
+            let client = started.as_ref().ok_or("no client yet")?;
+            let key = PublicKey::try_from(text(&request, "public_key")?)?;
+            let packet = client.resolve_most_recent(&key).await.ok_or("not found")?;
+            Ok(shown(&packet))
+        }
+        other => Err(format!("op {other}: not known").into()),
+    }
+}
+
+fn client(request: &Value) -> Result<Client, Failure> {
+    let mut builder = Client::builder();
+    builder.no_default_network().cache_size(0).request_timeout(Duration::from_secs(5));
+    let bootstrap = list(request, "bootstrap");
+    if !bootstrap.is_empty() {
+        builder.bootstrap(&bootstrap).dht(|dht| dht.bind_address(Ipv4Addr::LOCALHOST));
+    }
+    let relays = list(request, "relays");
+    if !relays.is_empty() {
+        builder.relays(&relays)?;
+    }
+    Ok(builder.build()?)
+}
+
+fn read(request: &Value) -> Result<SignedPacket, Failure> {
+    let bytes = hex::decode(text(request, "packet")?)?;
+    let key: [u8; 32] = bytes.get(..32).ok_or("packet: too short")?.try_into()?;
+    let payload = bytes.get(32..).ok_or("packet: too short")?.to_vec().into();
+    Ok(SignedPacket::from_relay_payload(&PublicKey::try_from(&key)?, &payload)?)
+}
+
+fn list(request: &Value, member: &str) -> Vec<String> {
+    let items = request[member].as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Sets the service parameters `alpn`, `port` and `ipv4hint`; their types differ between the generations.
+pub fn set_params<'a>(svcb: &mut SVCB<'a>, data: &'a Value) -> Result<(), Failure> {
+    if let Some(list) = data["alpn"].as_array() {
+        let ids: Result<Vec<_>, Failure> = list
+            .iter()
+            .map(|id| {
+                Ok(CharacterString::new(id.as_str().ok_or("alpn: not a string")?.as_bytes())?)
+            })
+            .collect();
+        svcb.set_alpn(ids?)?;
+    }
+    if let Some(port) = data["port"].as_u64() {
+        svcb.set_port(u16::try_from(port)?);
+    }
+    if let Some(hint) = data["ipv4hint"].as_str() {
+        svcb.set_ipv4hint([hint.parse::<Ipv4Addr>()?.to_bits()])?;
+    }
+    Ok(())
+}

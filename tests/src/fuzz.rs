@@ -1,0 +1,35 @@
+//! The fuzz targets: one function a decoder, given any bytes, that panics when a promise is broken.
+//!
+//! Separate from the harnesses: `cargo xtask fuzz` replays them on stable with a seeded mutator, `tests/fuzz` runs them
+//! under libFuzzer on nightly. A new decoder adds a line to [`TARGETS`] and a file in `tests/fuzz/fuzz_targets`.
+
+mod keys;
+mod mutate;
+
+pub use mutate::Mutator;
+
+/// One decoder under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name: the folder of its corpus, the file of its libFuzzer harness.
+    pub name: &'static str,
+    /// Inputs to start from, beside those of the corpus.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// Feeds one input; panics when a promise is broken.
+    pub run: fn(&[u8]),
+}
+
+/// Every decoder of the project.
+pub const TARGETS: &[Target] = &[
+    Target { name: "public_key_text", seeds: keys::text_seeds, run: keys::public_key_text },
+    Target { name: "secret_key_file", seeds: keys::file_seeds, run: keys::secret_key_file },
+];
+
+/// Feeds one input to the target of that name.
+///
+/// # Panics
+/// When there is no such target, or when a promise is broken.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name);
+    (target.expect("the harness names a target of the table").run)(data);
+}
