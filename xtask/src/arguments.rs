@@ -1,0 +1,103 @@
+//! The command line as a value: one task, its options, and filters for the tests.
+//!
+//! Separate so that every task reads the same options in the same way.
+
+use std::path::PathBuf;
+
+/// What was asked on the command line.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) task: String,
+    pub(crate) root: PathBuf,
+    pub(crate) require_all: bool,
+    /// Do not set up the programs of other people that the interop tests talk to.
+    pub(crate) no_peers: bool,
+    pub(crate) packages: Vec<String>,
+    pub(crate) seconds: u64,
+    /// Names of tests (or fuzz targets) to run; empty means all.
+    pub(crate) filters: Vec<String>,
+}
+
+impl Arguments {
+    /// Reads the words after the program's name.
+    ///
+    /// # Errors
+    ///
+    /// An unknown option, or an option without its value, said in one sentence.
+    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = Self {
+            task: String::new(),
+            root: default_root(),
+            require_all: false,
+            no_peers: false,
+            packages: Vec::new(),
+            seconds: 20,
+            filters: Vec::new(),
+        };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
+            match word.as_str() {
+                "-h" | "--help" => arguments.task = "help".to_owned(),
+                "--require-all" => arguments.require_all = true,
+                "--no-peers" => arguments.no_peers = true,
+                "--root" => arguments.root = PathBuf::from(value()?),
+                "-p" | "--package" => arguments.packages.push(value()?),
+                "--seconds" => {
+                    let text = value()?;
+                    arguments.seconds =
+                        text.parse().map_err(|_| format!("`{text}` is no number of seconds"))?;
+                }
+                option if option.starts_with('-') => {
+                    return Err(format!("there is no option `{option}`"));
+                }
+                _ if arguments.task.is_empty() => arguments.task = word,
+                _ => arguments.filters.push(word),
+            }
+        }
+        if arguments.task.is_empty() {
+            arguments.task = "help".to_owned();
+        }
+        Ok(arguments)
+    }
+}
+
+/// The folder above xtask: cargo tells it when it runs us, the compiler when it built us.
+fn default_root() -> PathBuf {
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    xtask.parent().map_or_else(|| xtask.clone(), std::path::Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn the_first_word_is_the_task_and_the_others_filter() {
+        let arguments = parse("test --require-all relay -p mainstay-krpc cas").unwrap();
+        assert_eq!(arguments.task, "test");
+        assert_eq!(arguments.filters, ["relay", "cas"]);
+        assert_eq!(arguments.packages, ["mainstay-krpc"]);
+        assert!(arguments.require_all && !arguments.no_peers);
+    }
+
+    #[test]
+    fn an_unknown_option_is_named() {
+        assert!(parse("tidy --quick").unwrap_err().contains("--quick"));
+    }
+
+    #[test]
+    fn an_option_without_its_value_is_named() {
+        assert!(parse("fuzz --seconds").unwrap_err().contains("--seconds"));
+        assert!(parse("fuzz --seconds soon").unwrap_err().contains("soon"));
+    }
+
+    #[test]
+    fn no_word_at_all_asks_for_help() {
+        assert_eq!(parse("").unwrap().task, "help");
+    }
+}

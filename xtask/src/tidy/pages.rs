@@ -1,0 +1,89 @@
+//! Rules about prose: the crates and files that documents name must exist.
+//!
+//! Separate because a map that is wrong is worse than none, and nobody rereads a map.
+
+use std::collections::BTreeSet;
+
+use super::Problem;
+use super::repository::{Repository, Text};
+
+/// Checks every Markdown file.
+pub(crate) fn check(repository: &Repository, packages: &BTreeSet<String>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for file in repository.ending(".md") {
+        for (number, line) in file.numbered() {
+            for name in crate_names(line).filter(|name| !packages.contains(name)) {
+                let rule = format!("there is no package `{name}`");
+                problems.push(Problem::new(&file.path, number, rule));
+            }
+            for link in links(line).filter(|link| !leads_somewhere(repository, file, link)) {
+                let rule = format!("`{link}` leads nowhere");
+                problems.push(Problem::new(&file.path, number, rule));
+            }
+        }
+    }
+    problems
+}
+
+/// Words like `mainstay-kad` and `mainstay_kad`, as package names.
+fn crate_names(line: &str) -> impl Iterator<Item = String> {
+    let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+    words
+        .filter(|word| word.starts_with("mainstay-") || word.starts_with("mainstay_"))
+        .map(|word| word.trim_end_matches(['-', '_']).replace('_', "-"))
+}
+
+/// Targets of `[text](target)` that are files of this repository.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link).filter(
+        |link| {
+            !link.contains("://") && !link.starts_with(['#', '<']) && !link.starts_with("mailto:")
+        },
+    )
+}
+
+fn leads_somewhere(repository: &Repository, from: &Text, link: &str) -> bool {
+    let path = link.split('#').next().unwrap_or_default();
+    let mut parts: Vec<&str> = from.path.split('/').collect();
+    parts.pop();
+    for part in path.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    let target = parts.join("/");
+    let folder = format!("{target}/");
+    repository.files.iter().any(|file| file.path == target || file.path.starts_with(&folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(page: &str) -> Vec<String> {
+        let repository = Repository::of(&[
+            ("docs/wire/keys.md", page),
+            ("docs/architecture.md", ""),
+            ("crates/kad/Cargo.toml", ""),
+        ]);
+        let packages = BTreeSet::from(["mainstay-kad".to_owned(), "mainstay".to_owned()]);
+        check(&repository, &packages).into_iter().map(|problem| problem.rule).collect()
+    }
+
+    #[test]
+    fn a_crate_that_is_not_there_is_named() {
+        assert_eq!(rules("see `mainstay-kad` and `mainstay_kad::Table`"), [""; 0]);
+        assert_eq!(rules("see `mainstay-client`"), ["there is no package `mainstay-client`"]);
+    }
+
+    #[test]
+    fn a_link_must_lead_to_a_file_or_folder() {
+        assert_eq!(rules("[a](../architecture.md#invariants) [k](../../crates/kad)"), [""; 0]);
+        assert_eq!(rules("[a](architecture.md)"), ["`architecture.md` leads nowhere"]);
+        assert_eq!(rules("[web](https://example.com) [here](#there)"), [""; 0]);
+    }
+}
