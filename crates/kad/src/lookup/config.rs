@@ -1,0 +1,62 @@
+//! How wide a lookup walks and when it gives up.
+//! Separate because owners write these numbers and nothing else of the lookup.
+
+/// The limits of a [`Lookup`](crate::Lookup).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookupConfig {
+    /// How many of the closest live nodes must have answered: Kademlia's K. At least 1 is used.
+    /// Default: 8.
+    pub closest: usize,
+    /// Queries in flight while the walk still finds closer nodes: Kademlia's alpha.
+    ///
+    /// More shortens walks through slow nodes and costs messages to nodes that a little patience
+    /// would have shown to be useless. At least 1 is used. Default: 4.
+    pub parallelism: usize,
+    /// Queries in flight once the closest node known has answered and only its neighbours are
+    /// left, all of which must be asked anyway. At least `parallelism` is used. Default: 8.
+    pub closing_parallelism: usize,
+    /// Candidates remembered. When full, the farthest that was not asked makes room for a closer
+    /// one. At least twice `closest` is used. Default: 160.
+    pub candidates: usize,
+    /// Nodes asked at most; it bounds what a stream of ever closer lies can cost. Default: 500.
+    pub visits: usize,
+    /// New candidates taken from one answer, so that one liar cannot fill the list. Default: 8.
+    pub new_per_answer: usize,
+    /// At most one candidate per [`Host`](crate::Contact::Host). Off, it is one per address.
+    /// Default: true.
+    pub one_per_host: bool,
+    /// At most one candidate per [`Subnet`](crate::Contact::Subnet) at a time; one that fails
+    /// makes way for another. Default: true.
+    pub one_per_subnet: bool,
+}
+
+impl Default for LookupConfig {
+    fn default() -> Self {
+        Self {
+            closest: 8,
+            parallelism: 4,
+            closing_parallelism: 8,
+            candidates: 160,
+            visits: 500,
+            new_per_answer: 8,
+            one_per_host: true,
+            one_per_subnet: true,
+        }
+    }
+}
+
+impl LookupConfig {
+    /// The defaults without the rules on hosts and subnets: for a network on one machine.
+    pub fn loopback() -> Self {
+        Self { one_per_host: false, one_per_subnet: false, ..Self::default() }
+    }
+
+    /// The same limits with every number raised to the least that makes sense.
+    pub(super) fn sane(mut self) -> Self {
+        self.closest = self.closest.max(1);
+        self.parallelism = self.parallelism.max(1);
+        self.closing_parallelism = self.closing_parallelism.max(self.parallelism);
+        self.candidates = self.candidates.clamp(2 * self.closest, usize::from(u16::MAX));
+        self
+    }
+}

@@ -1,0 +1,184 @@
+//! One bucket: its entries, their spares, and the victim rule of a full one.
+//! Separate because a bucket judges its own members and knows nothing of the other buckets.
+
+use std::time::Instant;
+
+use super::entry::{Entry, Proof, Spare};
+use crate::{Contact, Id};
+
+#[derive(Debug, Clone)]
+pub(super) struct Bucket<C> {
+    /// The first eight bytes of each live entry's id, in the order of `live`: one cache line
+    /// holds eight, which is what makes a scan for the closest cheap.
+    heads: Vec<u64>,
+    live: Vec<Entry<C>>,
+    pub(super) spares: Vec<Spare<C>>,
+    /// When an entry last came, went or answered, or a lookup passed through.
+    pub(super) changed: Option<Instant>,
+}
+
+impl<C> Bucket<C> {
+    pub(super) const fn new(changed: Option<Instant>) -> Self {
+        Self { heads: Vec::new(), live: Vec::new(), spares: Vec::new(), changed }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    pub(super) fn live(&self) -> &[Entry<C>] {
+        &self.live
+    }
+
+    pub(super) fn live_mut(&mut self) -> &mut [Entry<C>] {
+        &mut self.live
+    }
+
+    pub(super) fn with_heads(&self) -> impl Iterator<Item = (u64, &Entry<C>)> {
+        self.heads.iter().copied().zip(&self.live)
+    }
+
+    pub(super) fn remove(&mut self, position: usize) -> Entry<C> {
+        self.heads.remove(position);
+        self.live.remove(position)
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Entry<C>>, Vec<Spare<C>>) {
+        (self.live, self.spares)
+    }
+
+    pub(super) fn position<const N: usize>(&self, id: &Id<N>) -> Option<usize>
+    where
+        C: Contact<N>,
+    {
+        let head = id.head();
+        self.with_heads().position(|(other, entry)| other == head && entry.contact.id() == *id)
+    }
+
+    pub(super) fn spare_position<const N: usize>(&self, id: &Id<N>) -> Option<usize>
+    where
+        C: Contact<N>,
+    {
+        self.spares.iter().position(|spare| spare.contact.id() == *id)
+    }
+
+    pub(super) fn push<const N: usize>(&mut self, entry: Entry<C>)
+    where
+        C: Contact<N>,
+    {
+        self.heads.push(entry.contact.id().head());
+        self.live.push(entry);
+    }
+
+    /// Puts an entry back where it was taken from.
+    pub(super) fn insert_at<const N: usize>(&mut self, at: usize, entry: Entry<C>)
+    where
+        C: Contact<N>,
+    {
+        self.heads.insert(at, entry.contact.id().head());
+        self.live.insert(at, entry);
+    }
+
+    /// The entry of this subnet, if there is one.
+    pub(super) fn subnet_position<const N: usize>(&self, subnet: &C::Subnet) -> Option<usize>
+    where
+        C: Contact<N>,
+    {
+        self.live.iter().position(|entry| entry.contact.subnet() == *subnet)
+    }
+
+    /// Which entry a confirmed newcomer may displace from this full bucket.
+    ///
+    /// In this order:
+    /// 1. the entry with most failures;
+    /// 2. if nobody here covers the newcomer's branch (the bits right after the bucket's
+    ///    prefix), the weakest of the most crowded branch: a bucket whose members are spread
+    ///    shortens every lookup by the bits they spread over;
+    /// 3. within the newcomer's own branch, an entry that is not preferred if the newcomer is;
+    /// 4. likewise one of equal standing that is more than twice as slow.
+    ///
+    /// We differ from libtorrent in 4, which takes any newcomer that is faster: then a host
+    /// next door could displace every long-lived entry just by being near.
+    pub(super) fn victim<const N: usize>(&self, prefix: usize, newcomer: &Entry<C>) -> Option<usize>
+    where
+        C: Contact<N>,
+    {
+        let failing = (0..self.live.len())
+            .filter(|at| self.live[*at].failures > 0)
+            .max_by_key(|at| (self.live[*at].failures, core::cmp::Reverse(*at)));
+        if failing.is_some() {
+            return failing;
+        }
+        let bits = self.live.len().max(1).ilog2() as usize;
+        let branch = |entry: &Entry<C>| branch(&entry.contact.id(), prefix + 1, bits);
+        let wanted = branch(newcomer);
+        let mut crowds = vec![0_usize; 1 << bits];
+        for entry in &self.live {
+            crowds[branch(entry)] += 1;
+        }
+        let weakest_in = |crowd: usize| {
+            (0..self.live.len()).filter(|at| branch(&self.live[*at]) == crowd).max_by_key(|at| {
+                let entry = &self.live[*at];
+                (!entry.contact.is_preferred(), entry.rtt, core::cmp::Reverse(*at))
+            })
+        };
+        if crowds[wanted] == 0 {
+            let most = (0..crowds.len()).max_by_key(|crowd| crowds[*crowd])?;
+            return if crowds[most] > 1 { weakest_in(most) } else { None };
+        }
+        let rival = weakest_in(wanted)?;
+        let entry = &self.live[rival];
+        let better = match (newcomer.contact.is_preferred(), entry.contact.is_preferred()) {
+            (true, false) => true,
+            (false, true) => false,
+            (true, true) | (false, false) => newcomer.rtt * 2 < entry.rtt,
+        };
+        better.then_some(rival)
+    }
+
+    /// Puts a contact among the spares, if there is room or somebody to push out for it.
+    pub(super) fn queue<const N: usize>(&mut self, spare: Spare<C>, capacity: usize) -> bool
+    where
+        C: Contact<N>,
+    {
+        if let Some(known) = self.spare_position(&spare.contact.id()) {
+            if spare.proof.is_confirmed() {
+                self.spares[known] = spare;
+            }
+            return true;
+        }
+        if self.spares.len() >= capacity {
+            if !spare.proof.is_confirmed() || capacity == 0 {
+                return false;
+            }
+            let unproven = self.spares.iter().position(|other| !other.proof.is_confirmed());
+            self.spares.remove(unproven.unwrap_or(0));
+        }
+        self.spares.push(spare);
+        true
+    }
+
+    /// Takes out the spare that most recently proved itself and that `fits`, as an entry.
+    pub(super) fn take_confirmed(&mut self, fits: impl Fn(&Self, &C) -> bool) -> Option<Entry<C>> {
+        let mut best: Option<(Instant, usize)> = None;
+        for (position, spare) in self.spares.iter().enumerate() {
+            if let Proof::Answered { at, .. } = spare.proof
+                && best.is_none_or(|(latest, _)| at >= latest)
+                && fits(self, &spare.contact)
+            {
+                best = Some((at, position));
+            }
+        }
+        let (_, position) = best?;
+        let spare = self.spares.remove(position);
+        match spare.proof {
+            Proof::Answered { at, rtt } => Some(Entry::new(at, spare.contact, rtt)),
+            Proof::Heard | Proof::Asked(_) => None,
+        }
+    }
+}
+
+/// The `bits` bits of `id` after the first `from`, as a number.
+fn branch<const N: usize>(id: &Id<N>, from: usize, bits: usize) -> usize {
+    (from..from + bits).fold(0, |sum, at| sum << 1 | usize::from(id.bit(at)))
+}

@@ -1,0 +1,101 @@
+//! One node in the table and what is known of its health.
+//! Separate because health is judged in one place, whoever asks.
+
+use std::time::{Duration, Instant};
+
+/// A node that answered us, as the table remembers it.
+#[derive(Debug, Clone)]
+pub struct Entry<C> {
+    pub(super) contact: C,
+    /// When it last answered us.
+    pub(super) answered: Instant,
+    /// When it last answered or asked us.
+    pub(super) active: Instant,
+    /// When we last asked it.
+    pub(super) asked: Instant,
+    pub(super) rtt: Duration,
+    pub(super) failures: u8,
+}
+
+impl<C> Entry<C> {
+    pub(super) fn new(now: Instant, contact: C, rtt: Duration) -> Self {
+        Self { contact, answered: now, active: now, asked: now, rtt, failures: 0 }
+    }
+
+    pub(super) fn answered_again(&mut self, now: Instant, rtt: Duration) {
+        self.answered = now;
+        self.active = now;
+        self.asked = self.asked.max(now);
+        self.failures = 0;
+        self.rtt = (self.rtt * 2 + rtt) / 3;
+    }
+
+    /// Who it is and where.
+    pub fn contact(&self) -> &C {
+        &self.contact
+    }
+
+    /// How long its answers take: a moving average, two parts old to one part new.
+    pub fn rtt(&self) -> Duration {
+        self.rtt
+    }
+
+    /// Queries of ours it left unanswered since its last answer.
+    pub fn failures(&self) -> u8 {
+        self.failures
+    }
+
+    /// When it last answered a query of ours.
+    pub fn last_answer(&self) -> Instant {
+        self.answered
+    }
+
+    /// How much it can be relied on at `now`, given how long silence is acceptable.
+    pub fn status(&self, now: Instant, patience: Duration) -> Status {
+        if self.failures > 0 {
+            Status::Failing
+        } else if now.saturating_duration_since(self.active) > patience {
+            Status::Questionable
+        } else {
+            Status::Good
+        }
+    }
+}
+
+/// How much an entry can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// It answered us, and gave a sign of life recently.
+    Good,
+    /// It answered once but has been silent for a while; a ping will tell.
+    Questionable,
+    /// It left our last query unanswered.
+    Failing,
+}
+
+/// A contact that waits beside a full bucket.
+#[derive(Debug, Clone)]
+pub(super) struct Spare<C> {
+    pub(super) contact: C,
+    pub(super) proof: Proof,
+}
+
+/// What a spare has shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Proof {
+    /// Somebody named it. It becomes `Asked` when we ping it.
+    Heard,
+    /// We pinged it at this moment. It becomes an entry or `Answered`, or goes when it fails.
+    Asked(Instant),
+    /// It answered us while its bucket was full.
+    Answered { at: Instant, rtt: Duration },
+}
+
+impl Proof {
+    pub(super) fn is_confirmed(self) -> bool {
+        match self {
+            Self::Answered { .. } => true,
+            Self::Heard | Self::Asked(_) => false,
+        }
+    }
+}
