@@ -1,1 +1,4 @@
-//! (in work)
+//! The bytes of every format against vectors, one module a format.
+//! A binary of its own because nothing here opens a socket or waits.
+
+mod keys;

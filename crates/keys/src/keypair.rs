@@ -115,3 +115,37 @@ impl From<&Keypair> for PublicKey {
         keypair.public_key()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_prints_shows_the_secret() {
+        let keypair = Keypair::from_secret_key(&[0xab; 32]);
+        let secret = keypair.secret_key();
+        let shown = format!("{keypair} {keypair:?} {secret:?} {:#?}", (&keypair, &secret));
+        for form in ["abab", "ABAB", "171, 171", &crate::z32::encode(&[0xab; 32])] {
+            assert!(!shown.contains(form), "{shown}");
+        }
+        assert_eq!(keypair.to_string(), keypair.to_z32());
+        assert_eq!(format!("{keypair:?}"), format!("Keypair({})", keypair.public_key()));
+        assert_eq!(keypair.to_uri_string(), format!("pk:{}", keypair.public_key()));
+    }
+
+    #[test]
+    fn random_pairs_differ_and_grow_again_from_their_secret() {
+        let (one, other) = (Keypair::random(), Keypair::random());
+        assert_ne!(one, other);
+        assert_eq!(Keypair::from_secret(&one.secret_key()), one);
+        assert_eq!(PublicKey::from(&one), one.public_key());
+    }
+
+    #[test]
+    fn a_derived_public_key_passes_the_door() {
+        for n in 0..=255 {
+            let key = Keypair::from_secret_key(&[n; 32]).public_key();
+            assert_eq!(PublicKey::from_bytes(key.as_bytes()), Ok(key));
+        }
+    }
+}

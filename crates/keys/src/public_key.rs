@@ -178,3 +178,78 @@ pub enum PublicKeyError {
     #[error("this public key has small order: anybody can sign for it, so it names nobody")]
     SmallOrder,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Keypair;
+
+    #[test]
+    fn keys_sort_and_hash_as_their_bytes_do() {
+        let keys: Vec<_> =
+            (0..20).map(|n| Keypair::from_secret_key(&[n; 32]).public_key()).collect();
+        let sorted: Vec<_> = BTreeSet::from_iter(keys.iter().copied()).into_iter().collect();
+        let mut bytes: Vec<_> = keys.iter().map(|key| key.to_bytes()).collect();
+        bytes.sort_unstable();
+        assert_eq!(sorted.iter().map(|key| key.to_bytes()).collect::<Vec<_>>(), bytes);
+        let twice = keys.iter().chain(&keys).collect::<HashSet<_>>();
+        assert_eq!(twice.len(), 20);
+    }
+
+    #[test]
+    fn every_way_in_from_bytes_checks_them() {
+        let key = Keypair::from_secret_key(&[7; 32]).public_key();
+        let bytes: [u8; 32] = key.into();
+        assert_eq!(PublicKey::try_from(bytes), Ok(key));
+        assert_eq!(PublicKey::try_from(&bytes), Ok(key));
+        assert_eq!(PublicKey::try_from(&bytes[..]), Ok(key));
+        assert_eq!(PublicKey::try_from([0; 32]), Err(PublicKeyError::SmallOrder));
+        assert_eq!(PublicKey::try_from(&[0; 32]), Err(PublicKeyError::SmallOrder));
+        assert_eq!(PublicKey::try_from(&[0; 32][..]), Err(PublicKeyError::SmallOrder));
+        for wrong in [0, 31, 33, 64] {
+            let refused = PublicKey::try_from(&vec![7; wrong][..]);
+            assert_eq!(refused, Err(PublicKeyError::Length { bytes: wrong }));
+        }
+    }
+
+    #[test]
+    fn a_signature_fits_one_key_and_one_message() {
+        let keypair = Keypair::from_secret_key(&[7; 32]);
+        let signature = keypair.sign(b"message");
+        let key = keypair.public_key();
+        assert_eq!(key.verify(b"message", &signature), Ok(()));
+        assert_eq!(keypair.verify(b"message", &signature), Ok(()));
+        assert_eq!(key.verify(b"massage", &signature), Err(SignatureError));
+        let other = Keypair::from_secret_key(&[8; 32]).public_key();
+        assert_eq!(other.verify(b"message", &signature), Err(SignatureError));
+        for bit in 0..512 {
+            let mut bytes = signature.to_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let altered = Signature::from_bytes(&bytes);
+            assert_eq!(key.verify(b"message", &altered), Err(SignatureError), "bit {bit}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_32_bytes_are_a_key_with_these_bytes_or_an_error(bytes: [u8; 32]) {
+            if let Ok(key) = PublicKey::from_bytes(&bytes) {
+                prop_assert_eq!(key.to_bytes(), bytes);
+                prop_assert_eq!(key.as_bytes(), &bytes);
+            }
+        }
+
+        #[test]
+        fn verifying_is_total(seed: [u8; 32], message: Vec<u8>, r: [u8; 32], s: [u8; 32]) {
+            let key = Keypair::from_secret_key(&seed).public_key();
+            let mut bytes = [0; 64];
+            bytes[..32].copy_from_slice(&r);
+            bytes[32..].copy_from_slice(&s);
+            prop_assert_eq!(key.verify(&message, &Signature::from(bytes)), Err(SignatureError));
+        }
+    }
+}

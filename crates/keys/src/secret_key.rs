@@ -80,3 +80,41 @@ pub enum SecretKeyError {
     #[error("a secret key has only hexadecimal digits; there is something else among these")]
     NotHex,
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn wiping_leaves_no_byte() {
+        let mut secret = SecretKey::from_bytes(&[0xab; 32]);
+        secret.zeroize();
+        assert_eq!(secret.as_bytes(), &[0; 32]);
+    }
+
+    #[test]
+    fn the_secret_is_wiped_when_it_is_dropped() {
+        fn wiped_on_drop<T: ZeroizeOnDrop>() {}
+        wiped_on_drop::<SecretKey>();
+        wiped_on_drop::<ed25519_dalek::SigningKey>();
+    }
+
+    proptest! {
+        #[test]
+        fn the_digits_read_back(bytes: [u8; 32]) {
+            let digits = SecretKey::from_bytes(&bytes).to_hex();
+            let text = std::str::from_utf8(&*digits).unwrap();
+            prop_assert!(SecretKey::from_hex(text).unwrap().as_bytes() == &bytes);
+            prop_assert!(text.to_uppercase().parse::<SecretKey>().unwrap().as_bytes() == &bytes);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,70}|[0-9a-fA-F+x\u{e9} ]{60,68}") {
+            let trimmed = text.trim();
+            let valid = trimmed.len() == 64 && trimmed.bytes().all(|byte| byte.is_ascii_hexdigit());
+            prop_assert_eq!(SecretKey::from_hex(&text).is_ok(), valid);
+        }
+    }
+}

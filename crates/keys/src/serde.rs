@@ -28,3 +28,41 @@ impl<'de> Deserialize<'de> for PublicKey {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Keypair;
+
+    fn key() -> PublicKey {
+        Keypair::from_secret_key(&[7; 32]).public_key()
+    }
+
+    #[test]
+    fn people_read_the_text_and_programs_32_bytes() {
+        let json = serde_json::to_string(&key()).unwrap();
+        assert_eq!(json, "\"7jfgaa9nutjyixzikb7tgmsf9gkwq7iqz498zr1nd5ig1fng4esy\"");
+        assert_eq!(serde_json::from_str::<PublicKey>(&json).unwrap(), key());
+        assert_eq!(serde_json::from_reader::<_, PublicKey>(json.as_bytes()).unwrap(), key());
+        let bytes = postcard::to_allocvec(&key()).unwrap();
+        assert_eq!(bytes, key().as_bytes());
+        assert_eq!(postcard::from_bytes::<PublicKey>(&bytes).unwrap(), key());
+    }
+
+    #[test]
+    fn stored_data_has_one_text_for_one_key_and_only_keys() {
+        let text = key().to_z32();
+        for refused in [
+            text.to_uppercase(),
+            format!("pk:{text}"),
+            format!("{}b", &text[..51]),
+            format!("yr{}", "y".repeat(50)),
+            String::new(),
+        ] {
+            let error = serde_json::from_value::<PublicKey>(refused.into()).unwrap_err();
+            assert!(error.to_string().contains("public key"), "{error}");
+        }
+        assert!(postcard::from_bytes::<PublicKey>(&[0; 32]).is_err());
+        assert!(postcard::from_bytes::<PublicKey>(&key().as_bytes()[..31]).is_err());
+    }
+}

@@ -111,3 +111,6 @@ fn last_label(host: &str) -> &str {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.rsplit('.').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

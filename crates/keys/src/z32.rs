@@ -131,3 +131,54 @@ impl Bits {
         u8::try_from(self.held << missing).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn short_texts_are_those_of_the_alphabet() {
+        let table: [(&[u8], &str); 6] = [
+            (b"", ""),
+            (&[0], "yy"),
+            (&[0xff], "9h"),
+            (&[0xf0, 0xbf, 0xc7], "6n9hq"),
+            (&[0xd4, 0x7a, 0x04], "4t7ye"),
+            (&[0xff; 5], "99999999"),
+        ];
+        for (bytes, text) in table {
+            assert_eq!(encode(bytes), text);
+            assert_eq!(decode(text).as_deref(), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn what_no_bytes_encode_to_is_refused_with_the_reason() {
+        assert_eq!(decode("yyl"), Err(Z32Error::Character { position: 2 }));
+        assert_eq!(decode("Yy"), Err(Z32Error::Character { position: 0 }));
+        assert_eq!(decode("y\u{e9}"), Err(Z32Error::Character { position: 1 }));
+        assert_eq!(decode("y"), Err(Z32Error::Length { characters: 1 }));
+        assert_eq!(decode("yyy"), Err(Z32Error::Length { characters: 3 }));
+        assert_eq!(decode("yyyyyy"), Err(Z32Error::Length { characters: 6 }));
+        assert_eq!(decode("yb"), Err(Z32Error::SpareBits));
+        assert_eq!(decode_any_spelling("yb"), Ok(vec![0]));
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_string_comes_back(bytes: Vec<u8>) {
+            let text = encode(&bytes);
+            prop_assert_eq!(text.len(), (bytes.len() * 8).div_ceil(5));
+            prop_assert_eq!(decode(&text), Ok(bytes));
+        }
+
+        #[test]
+        fn every_text_is_refused_or_is_the_text_of_its_bytes(text in "\\PC{0,60}|[ybndrfg8ejkmcpqxot1uwisza345h769]{0,60}") {
+            if let Ok(bytes) = decode(&text) {
+                prop_assert_eq!(encode(&bytes), text);
+            }
+        }
+    }
+}
