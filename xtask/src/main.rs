@@ -5,10 +5,17 @@
 
 mod arguments;
 mod cargo;
+mod ci;
+mod deny;
+mod docs;
+mod features;
+mod fuzz;
 mod journal;
 mod layers;
 mod lint;
+mod test;
 mod tidy;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -20,14 +27,22 @@ use workspace::Workspace;
 const USAGE: &str = "\
 cargo xtask TASK [OPTIONS]: the checks of Mainstay
 
+  ci                         everything below, in this order
   tidy                       file headers and sizes, names, docs, versions: what no compiler checks
   layers                     who may import whom, against `cargo metadata` and `cargo tree`
-  lint [-p PACKAGE]...       rustfmt, then clippy per package with default, no and all features
+  lint                       rustfmt, then clippy per package with default, no and all features
+  test [NAME]...             all tests (or those whose name contains NAME), with the peers they talk to
+  features                   each row of the decision tree alone; writes docs/features.md
+  docs                       rustdoc without a warning, the book, every Rust block in it compiled
+  deny                       licences, banned crates and sources, by cargo-deny
+  fuzz [TARGET]...           replays the corpus of each decoder, then mutates it for a while
 
-options of every task:
-  --require-all              a step that is skipped because something is missing is a failure
+options:
+  --require-all              what is skipped because something is missing is a failure
+  --no-peers                 test: leave out the programs of other people
+  --seconds N                fuzz: how long each target runs (default: 20)
+  -p, --package PACKAGE      lint, test: only this package (repeatable)
   --root FOLDER              the workspace to check (default: the one xtask belongs to)
-  -p, --package PACKAGE      only this package (repeatable)
 ";
 
 fn main() -> ExitCode {
@@ -60,9 +75,15 @@ fn main() -> ExitCode {
 /// Runs one task; false when there is none of that name.
 fn run(task: &str, arguments: &Arguments, workspace: &Workspace, journal: &mut Journal) -> bool {
     match task {
+        "ci" => ci::run(workspace, arguments, journal),
         "tidy" => tidy::run(workspace, journal),
         "layers" => layers::run(workspace, journal),
         "lint" => lint::run(workspace, arguments, journal),
+        "test" => test::run(workspace, arguments, journal),
+        "features" => features::run(workspace, journal),
+        "docs" => docs::run(workspace, true, journal),
+        "deny" => deny::run(workspace, journal),
+        "fuzz" => fuzz::run(workspace, arguments, journal),
         _ => return false,
     }
     true

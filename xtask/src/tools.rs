@@ -1,0 +1,22 @@
+//! Programs that cargo does not bring: where they are, or how to get them.
+//!
+//! Separate so that each task names what it needs, and the sentence about a missing program is written once.
+
+use std::path::PathBuf;
+
+use crate::cargo;
+use crate::workspace::Workspace;
+
+/// The program of that name: on the path, or where `.ci/run` installs it below the target folder.
+pub(crate) fn find(workspace: &Workspace, name: &str) -> Option<PathBuf> {
+    let ours = workspace.target().join("tools").join("bin").join(name);
+    if ours.is_file() {
+        return Some(ours);
+    }
+    cargo::exists(name).then(|| PathBuf::from(name))
+}
+
+/// The sentence for a program from crates.io that is not there.
+pub(crate) fn missing(name: &str) -> String {
+    format!("{name} is not installed (`cargo install {name} --locked --root target/tools`)")
+}
