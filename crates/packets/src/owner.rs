@@ -1,0 +1,187 @@
+//! The owner name of a record before it is known whose zone it stands in, and its place in that zone.
+//!
+//! Separate because this is the one place that knows how a name relates to the key it is signed by; the builder places
+//! owners here and lookups place their queries here, so the two cannot disagree.
+
+use std::{fmt, str::FromStr};
+
+use mainstay_keys::PublicKey;
+
+use crate::{
+    dns::Name,
+    labels::{self, Labels, NameError, NameText},
+};
+
+/// The name of a record, relative to the key that will sign it.
+///
+/// As text: labels between dots; `@`, `.` and the empty text are the key itself (the apex of its zone), and so is `@`
+/// as a last label (`www.@` is `www`); `*` as the first label is a wildcard; a name that ends in the signing key stays
+/// as it is, any other is completed by the key. Bytes that are not printable are written `\DDD`, dots inside a label
+/// `\.`.
+///
+/// ```
+/// use mainstay_packets::Owner;
+///
+/// let owner: Owner = "_http._tcp".try_into()?;
+/// assert_eq!(owner.to_string(), "_http._tcp");
+/// assert_eq!(Owner::try_from("")?, Owner::apex());
+/// assert_eq!(Owner::try_from("www.@")?.to_string(), "www.@");
+/// # Ok::<(), mainstay_packets::NameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Owner {
+    labels: Box<[u8]>,
+    /// The labels stand below the key, whatever the last one looks like.
+    at_apex: bool,
+}
+
+impl Owner {
+    /// The key itself.
+    #[must_use]
+    pub fn apex() -> Self {
+        Self { labels: Box::default(), at_apex: true }
+    }
+
+    /// The root name, for records whose name does not matter.
+    pub(crate) fn root() -> Name<'static> {
+        Name::new_with_labels(&[])
+    }
+
+    pub(crate) fn place(&self, origin: &Origin) -> Result<Labels, PlaceError> {
+        let labels = Labels::from_wire(&self.labels).map_err(|_| PlaceError::TooLong)?;
+        let mut labels = origin.relative(labels, self.at_apex)?;
+        labels.push(origin.label()).map_err(|_| PlaceError::TooLong)?;
+        Ok(labels)
+    }
+
+    /// A name below the key, from labels that stand in a packet.
+    pub(crate) fn below_apex(labels: &[u8]) -> Self {
+        Self { labels: labels.into(), at_apex: true }
+    }
+}
+
+impl TryFrom<&str> for Owner {
+    type Error = NameError;
+
+    fn try_from(text: &str) -> Result<Self, NameError> {
+        let NameText { labels, at_apex } = Labels::parse(text)?;
+        Ok(Self { labels: labels.as_wire().into(), at_apex })
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.as_str().try_into()
+    }
+}
+
+impl TryFrom<&String> for Owner {
+    type Error = NameError;
+
+    fn try_from(text: &String) -> Result<Self, NameError> {
+        text.as_str().try_into()
+    }
+}
+
+impl FromStr for Owner {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        text.try_into()
+    }
+}
+
+impl TryFrom<&Name<'_>> for Owner {
+    type Error = NameError;
+
+    fn try_from(name: &Name<'_>) -> Result<Self, NameError> {
+        let mut labels = Labels::new();
+        for label in name.as_bytes().filter(|label| !label.is_empty()) {
+            labels.push(label)?;
+        }
+        let at_apex = labels.last().is_none_or(|last| last == b"@");
+        if at_apex {
+            labels.pop();
+        }
+        Ok(Self { labels: labels.as_wire().into(), at_apex })
+    }
+}
+
+impl TryFrom<Name<'_>> for Owner {
+    type Error = NameError;
+
+    fn try_from(name: Name<'_>) -> Result<Self, NameError> {
+        (&name).try_into()
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        labels::write_text(&self.labels, f)?;
+        match (self.at_apex, self.labels.is_empty()) {
+            (true, true) => f.write_str("@"),
+            (true, false) => f.write_str(".@"),
+            (false, _) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Owner({self})")
+    }
+}
+
+/// A key as the top-level label that its zone stands under.
+pub(crate) struct Origin {
+    key: PublicKey,
+    label: String,
+}
+
+/// Why a name has no place in a key's zone.
+pub(crate) enum PlaceError {
+    OtherKey(PublicKey),
+    TooLong,
+}
+
+impl Origin {
+    pub(crate) fn new(key: PublicKey) -> Self {
+        Self { key, label: key.to_z32() }
+    }
+
+    pub(crate) const fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    pub(crate) fn label(&self) -> &[u8] {
+        self.label.as_bytes()
+    }
+
+    /// The labels without the key, if they end in it, as they are if they end in no key at all.
+    pub(crate) fn relative(&self, mut labels: Labels, at_apex: bool) -> Result<Labels, PlaceError> {
+        if at_apex {
+            return Ok(labels);
+        }
+        match labels.last().and_then(|last| key_of_label(last, self)) {
+            None => Ok(labels),
+            Some(key) if key == self.key => {
+                labels.pop();
+                Ok(labels)
+            }
+            Some(key) => Err(PlaceError::OtherKey(key)),
+        }
+    }
+}
+
+/// The key that a label spells, in either case and in any of the spellings that other implementations accept.
+fn key_of_label(label: &[u8], origin: &Origin) -> Option<PublicKey> {
+    if label.eq_ignore_ascii_case(origin.label()) {
+        return Some(origin.key);
+    }
+    if label.len() != origin.label().len() || !label.iter().all(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    PublicKey::parse(str::from_utf8(label).ok()?).ok()
+}
