@@ -1,1 +1,67 @@
-//! (in work)
+//! A Mainline DHT node on tokio: sockets, time and channels around the state machine of `mainstay-dht-proto`.
+//! It holds no protocol rule, so that every rule can be tested without a network.
+//!
+//! ```
+//! use mainstay_dht::{Dht, MutableItem, Testnet};
+//! use mainstay_keys::Keypair;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Twenty ordinary nodes on loopback. On the public network, leave `bootstrap` and `bind` out.
+//! let testnet = Testnet::new(20).await?;
+//! let dht = Dht::builder().bootstrap(&testnet.bootstrap).bind("127.0.0.1:0".parse()?).build()?;
+//!
+//! let keypair = Keypair::random();
+//! let item = MutableItem::sign_bytes(&keypair, b"salt", 1, b"hello")?;
+//! let report = dht.put_mutable(item, None).await?;
+//! assert!(report.stored > 0);
+//!
+//! let found = dht.get_mutable_most_recent(&keypair.public_key(), Some(b"salt")).await?;
+//! assert_eq!(found.expect("it was just stored").bytes(), Some(&b"hello"[..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The parts
+//!
+//! - [`Dht`] is a handle: cheap to clone, usable from any executor and any thread.
+//!   [`Dht::as_blocking`] gives [`DhtBlocking`], for code without an executor.
+//! - [`DhtBuilder`] says where to listen and whom to join through. Building is synchronous, asks no
+//!   name server, and works outside of a tokio runtime, too.
+//! - [`GetStream`] yields answers as they arrive and ends when the lookup has settled.
+//! - [`Testnet`] is a network of ordinary nodes on loopback.
+//!
+//! # What runs
+//!
+//! One task a node, no thread of its own. It sleeps until the earliest of a datagram, a command and
+//! the node's next deadline; nothing polls on a tick. [BEP 5](https://www.bittorrent.org/beps/bep_0005.html)
+//! and its extensions live in `mainstay-dht-proto`.
+
+mod blocking;
+mod builder;
+mod command;
+mod driver;
+mod error;
+mod handle;
+mod info;
+mod listen;
+mod runtime;
+mod stream;
+mod testnet;
+mod trace;
+
+pub use blocking::DhtBlocking;
+pub use builder::{DEFAULT_BOOTSTRAP, DEFAULT_PORT, DhtBuilder};
+pub use error::{BuildError, GetError, PutError};
+pub use handle::Dht;
+pub use info::Info;
+pub use stream::{GetIter, GetStream};
+pub use testnet::{Testnet, TestnetBuilder};
+pub use trace::{TraceStep, TraceStream};
+
+pub use mainstay_dht_proto::{
+    AddressPolicy, Counters, FamilyInfo, LimitConfig, LookupReport, PutReport, QueryId, RemoteNode,
+    Samples, Step, StepKind, StoreConfig,
+};
+pub use mainstay_krpc::Id;
+pub use mainstay_krpc::item::{ImmutableItem, ItemError, MutableItem};

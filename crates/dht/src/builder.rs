@@ -1,0 +1,278 @@
+//! `DhtBuilder`: what a node is told before it starts, and how its sockets come to be.
+//! Separate because it is all that runs before there is a task.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::time::{Duration, Instant};
+
+use mainstay_dht_proto::{AddressPolicy, Config, LimitConfig, Node, StoreConfig};
+use mainstay_krpc::Id;
+use rand::TryRng;
+use rand::rngs::SysRng;
+
+use crate::driver;
+use crate::error::BuildError;
+use crate::handle::Dht;
+use crate::listen::Listen;
+use crate::runtime::current_or_background;
+
+/// Hosts that introduce newcomers to the public network.
+pub const DEFAULT_BOOTSTRAP: [&str; 5] = [
+    "dht.transmissionbt.com:6881",
+    "dht.libtorrent.org:25401",
+    "router.bittorrent.com:6881",
+    "router.bt.ouinet.work:6881",
+    "router.utorrent.com:6881",
+];
+
+/// The port that a node tries first.
+pub const DEFAULT_PORT: u16 = 6881;
+
+/// Configures a [`Dht`].
+///
+/// With no setting it is a client of the public network: read-only, on port 6881 or a random one, on
+/// every address family that this machine has.
+///
+/// ```no_run
+/// use mainstay_dht::Dht;
+///
+/// let dht = Dht::builder().server_mode(true).port(6881).build()?;
+/// # Ok::<(), mainstay_dht::BuildError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct DhtBuilder {
+    bootstrap: Vec<Box<str>>,
+    listen: Listen,
+    config: Config,
+    seed: Option<[u8; 32]>,
+}
+
+impl DhtBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            bootstrap: owned(&DEFAULT_BOOTSTRAP),
+            listen: Listen::default(),
+            config: Config { read_only: true, ..Config::default() },
+            seed: None,
+        }
+    }
+
+    /// Joins through these `host:port` addresses, in place of those given before and of
+    /// [`DEFAULT_BOOTSTRAP`].
+    ///
+    /// Host names are resolved in the background, again and again until one has an address.
+    pub fn bootstrap(mut self, addresses: &[impl AsRef<str>]) -> Self {
+        self.bootstrap = owned(addresses);
+        self
+    }
+
+    /// Joins through these `host:port` addresses as well.
+    pub fn extra_bootstrap(mut self, addresses: &[impl AsRef<str>]) -> Self {
+        self.bootstrap.extend(owned(addresses));
+        self
+    }
+
+    /// Joins nobody: the node waits for others. For the first node of a network.
+    pub fn no_bootstrap(mut self) -> Self {
+        self.bootstrap.clear();
+        self
+    }
+
+    /// Listens on this port of every interface, in each family; 0 takes any free one.
+    ///
+    /// A port that is given and taken is an error. Default: 6881 or, for a client, a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.listen.port = Some(port);
+        self
+    }
+
+    /// Listens on exactly this address; port 0 takes any free one.
+    ///
+    /// Once this is called, the family of the other kind is off unless this is called for it, too.
+    /// On a host with several IPv6 addresses, binding one of them keeps the node's address and id
+    /// the same to everybody ([BEP 32](https://www.bittorrent.org/beps/bep_0032.html)).
+    pub fn bind(mut self, address: SocketAddr) -> Self {
+        self.listen.bind(address);
+        self
+    }
+
+    /// Switches IPv4 off.
+    pub fn no_ipv4(mut self) -> Self {
+        self.listen.ipv4 = false;
+        self
+    }
+
+    /// Switches IPv6 off.
+    pub fn no_ipv6(mut self) -> Self {
+        self.listen.ipv6 = false;
+        self
+    }
+
+    /// How large a receive buffer to ask the system for, in bytes: it holds what arrives while the
+    /// node is busy. Default: 1 MiB for each socket; the system may give less.
+    pub fn receive_buffer(mut self, size: usize) -> Self {
+        self.listen.receive_buffer = Some(size);
+        self
+    }
+
+    /// Whether to answer others and store for them, which needs an address that they can reach.
+    ///
+    /// Default: false; the node is read-only
+    /// ([BEP 43](https://www.bittorrent.org/beps/bep_0043.html)), and others do not remember it.
+    pub fn server_mode(mut self, serve: bool) -> Self {
+        self.config.read_only = !serve;
+        self
+    }
+
+    /// The address that others see this host under, if it is known. Otherwise the node learns it
+    /// from those it talks to.
+    pub fn public_ip(mut self, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => self.config.public_ipv4 = Some(address),
+            IpAddr::V6(address) => self.config.public_ipv6 = Some(address),
+        }
+        self
+    }
+
+    /// Starts with this id, for instance the one of an earlier run. Default: a random one.
+    pub fn id(mut self, id: Id) -> Self {
+        self.config.id = Some(id);
+        self
+    }
+
+    /// How long a node may stay silent before its request counts as lost.
+    ///
+    /// Well before that, at a time measured from answers, a silent request stops holding up its
+    /// lookup. Default: 2 seconds.
+    pub fn request_timeout(mut self, patience: Duration) -> Self {
+        self.config.request_timeout = patience;
+        self
+    }
+
+    /// When a lookup or put ends whatever the network does. Default: 20 seconds.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.config.ask_deadline = deadline;
+        self
+    }
+
+    /// How much to store for others. Matters in server mode only.
+    pub fn store(mut self, caps: StoreConfig) -> Self {
+        self.config.store = caps;
+        self
+    }
+
+    /// How many requests of strangers to answer. Matters in server mode only.
+    pub fn limits(mut self, limits: LimitConfig) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// Which addresses the node may talk to. Default: public ones, and private ones in a private network.
+    pub fn addresses(mut self, policy: AddressPolicy) -> Self {
+        self.config.addresses = policy;
+        self
+    }
+
+    /// Draws the node's randomness from this seed and not from the system, to replay a run.
+    ///
+    /// Whoever knows the seed can forge answers to this node: use it in tests only.
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Binds the sockets and starts the node.
+    ///
+    /// Does not wait and asks no name server. The node runs in the tokio runtime of the caller or,
+    /// where there is none, in a background runtime that all such nodes share.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], if an address cannot be bound or a bootstrap address is malformed.
+    ///
+    /// # Panics
+    ///
+    /// If the caller's tokio runtime was built without I/O or without time.
+    pub fn build(mut self) -> Result<Dht, BuildError> {
+        let (literal, names) = split(&self.bootstrap)?;
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => fresh_seed()?,
+        };
+        let server = !self.config.read_only;
+        let runtime = current_or_background().map_err(BuildError::Runtime)?;
+        let _entered = runtime.enter();
+        let ports = self.listen.open(server)?;
+        self.config.ipv4 = ports.ipv4.as_ref().and_then(|port| v4(port.local_addr()));
+        self.config.ipv6 = ports.ipv6.as_ref().and_then(|port| v6(port.local_addr()));
+        self.config.bootstrap = literal;
+        let node = Node::new(self.config, seed, Instant::now());
+        Ok(driver::start(&runtime, node, ports, names))
+    }
+}
+
+fn owned(addresses: &[impl AsRef<str>]) -> Vec<Box<str>> {
+    addresses.iter().map(|address| address.as_ref().into()).collect()
+}
+
+/// Tells addresses from names that have to be resolved.
+fn split(bootstrap: &[Box<str>]) -> Result<(Vec<SocketAddr>, Vec<Box<str>>), BuildError> {
+    let mut literal = Vec::new();
+    let mut names = Vec::new();
+    for address in bootstrap {
+        if let Ok(address) = address.parse::<SocketAddr>() {
+            literal.push(address);
+            continue;
+        }
+        let port =
+            address.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(':'));
+        if port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+            return Err(BuildError::Bootstrap { address: address.clone() });
+        }
+        names.push(address.clone());
+    }
+    Ok((literal, names))
+}
+
+fn fresh_seed() -> Result<[u8; 32], BuildError> {
+    let mut seed = [0; 32];
+    SysRng.try_fill_bytes(&mut seed).map_err(|error| BuildError::Entropy(Box::new(error)))?;
+    Ok(seed)
+}
+
+fn v4(address: SocketAddr) -> Option<SocketAddrV4> {
+    match address {
+        SocketAddr::V4(address) => Some(address),
+        SocketAddr::V6(_) => None,
+    }
+}
+
+fn v6(address: SocketAddr) -> Option<SocketAddrV6> {
+    match address {
+        SocketAddr::V4(_) => None,
+        SocketAddr::V6(address) => Some(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn names_wait_for_the_resolver_and_addresses_do_not() {
+        let list =
+            ["192.0.2.1:6881".into(), "[2001:db8::1]:1".into(), "dht.example.org:6881".into()];
+        let (literal, names) = split(&list).unwrap();
+        assert_eq!(literal.len(), 2);
+        assert_eq!(names, ["dht.example.org:6881".into()]);
+    }
+
+    #[test]
+    fn a_bootstrap_address_without_a_port_is_refused() {
+        for address in
+            ["dht.example.org", ":6881", "2001:db8::1:6881", "host:port", "host:70000", ""]
+        {
+            assert!(split(&[address.into()]).is_err(), "{address}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The task that owns a node: moves datagrams, time and commands in, and datagrams and answers out.
+//! Separate from the handles, which only talk to it, and from `dht-proto`, which knows every rule.
+
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mainstay_dht_proto::{Event, Node};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Sleep, sleep_until};
+use tracing::debug;
+
+use crate::command::{Command, QUEUE};
+use crate::driver::asks::OpenAsks;
+use crate::driver::port::{Port, Received, Sent};
+use crate::driver::resolver::Resolver;
+use crate::handle::Dht;
+use crate::info::{Info, LocalAddrs, Published};
+use crate::listen::Ports;
+
+mod asks;
+pub(crate) mod port;
+mod resolver;
+
+/// How many datagrams one socket may bring, and how many commands the handles, before the others
+/// get their turn.
+const BATCH: usize = 64;
+/// The longest datagram that is read whole; longer ones are cut, and the node then drops them.
+const DATAGRAM: usize = 2048;
+/// How long the published list of contacts may lag behind the table.
+const CONTACTS_EVERY: Duration = Duration::from_secs(1);
+/// How many contacts are published at most.
+const CONTACTS: usize = 200;
+
+/// Spawns the task of a node and returns the first handle of it. Must run inside `runtime`.
+pub(crate) fn start(runtime: &Handle, node: Node, ports: Ports, names: Vec<Box<str>>) -> Dht {
+    let (commands, command_queue) = mpsc::channel(QUEUE);
+    let (cancels, cancel_queue) = mpsc::unbounded_channel();
+    let local = LocalAddrs {
+        ipv4: ports.ipv4.as_ref().map(Port::local_addr),
+        ipv6: ports.ipv6.as_ref().map(Port::local_addr),
+    };
+    let info = Info { local, node: node.info(), dropped: 0, running: true };
+    let published = Arc::new(Published::new(info));
+    let driver = Driver {
+        node,
+        ports,
+        commands: command_queue,
+        cancels: cancel_queue,
+        asks: OpenAsks::default(),
+        resolver: Resolver::new(names),
+        outbox: Outbox { published: published.clone(), dropped: 0, contacts: None },
+        buffer: Box::new([0; DATAGRAM]),
+    };
+    runtime.spawn(async move {
+        // By the time that the acknowledgement is sent, the driver and its sockets are gone.
+        if let Some(done) = driver.run().await {
+            let _ = done.send(());
+        }
+    });
+    Dht::new(commands, cancels, published)
+}
+
+/// The owner of a node.
+struct Driver {
+    node: Node,
+    ports: Ports,
+    commands: mpsc::Receiver<Command>,
+    cancels: mpsc::UnboundedReceiver<u64>,
+    asks: OpenAsks,
+    resolver: Resolver,
+    outbox: Outbox,
+    buffer: Box<[u8; DATAGRAM]>,
+}
+
+/// What the driver shows to the handles.
+struct Outbox {
+    published: Arc<Published>,
+    /// Datagrams that the system did not take.
+    dropped: u64,
+    /// When the contacts were published last, and how many nodes the table held.
+    contacts: Option<(Instant, usize)>,
+}
+
+impl Drop for Outbox {
+    /// Also when the runtime goes away under the driver, or the driver panics.
+    fn drop(&mut self) {
+        self.published.close();
+    }
+}
+
+/// Why a turn ended the driver.
+enum Stop {
+    /// A handle asked for it, and wants to be told.
+    Asked(oneshot::Sender<()>),
+    /// No handle is left.
+    Orphaned,
+}
+
+impl Driver {
+    async fn run(mut self) -> Option<oneshot::Sender<()>> {
+        self.ports.writable().await;
+        self.resolver.start();
+        let mut now = Instant::now();
+        self.node.handle_timeout(now);
+        let mut alarm = Alarm::new(now);
+        let mut sleep = pin!(sleep_until(now.into()));
+        loop {
+            self.drain(now);
+            self.publish(now);
+            alarm.set(sleep.as_mut(), self.deadline());
+            let stop = self.wait(&alarm, sleep.as_mut()).await;
+            now = Instant::now();
+            if let Err(stop) = stop.and_then(|command| self.turn(now, command)) {
+                self.publish_contacts(now);
+                return match stop {
+                    Stop::Asked(done) => Some(done),
+                    Stop::Orphaned => None,
+                };
+            }
+        }
+    }
+
+    /// Sleeps until there is something to do; hands over the command if that is what woke it.
+    async fn wait(
+        &mut self,
+        alarm: &Alarm,
+        sleep: Pin<&mut Sleep>,
+    ) -> Result<Option<Command>, Stop> {
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => command.map(Some).ok_or(Stop::Orphaned),
+            Some(ticket) = self.cancels.recv() => {
+                self.asks.cancel(&mut self.node, Instant::now(), ticket);
+                Ok(None)
+            }
+            () = self.resolver.wait() => Ok(None),
+            () = readable(self.ports.ipv4.as_ref()) => Ok(None),
+            () = readable(self.ports.ipv6.as_ref()) => Ok(None),
+            () = sleep, if alarm.is_set() => Ok(None),
+        }
+    }
+
+    /// Takes whatever is there by now: local work first, a bounded share of each.
+    fn turn(&mut self, now: Instant, first: Option<Command>) -> Result<(), Stop> {
+        self.set_wall_clock(now);
+        let mut command = first;
+        for _ in 0..BATCH {
+            let Some(next) = command.or_else(|| self.commands.try_recv().ok()) else {
+                break;
+            };
+            self.command(now, next)?;
+            self.drain(now);
+            command = None;
+        }
+        while let Ok(ticket) = self.cancels.try_recv() {
+            self.asks.cancel(&mut self.node, now, ticket);
+        }
+        if let Some(addresses) = self.resolver.take() {
+            self.node.add_bootstrap(now, &addresses);
+            self.drain(now);
+        }
+        self.receive();
+        let now = Instant::now();
+        self.rebind(now);
+        if self.node.poll_timeout().is_some_and(|due| due <= now) {
+            self.node.handle_timeout(now);
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, now: Instant, command: Command) -> Result<(), Stop> {
+        match command {
+            Command::Ask { ticket, ask, reply } => {
+                self.asks.open(&mut self.node, now, ticket, ask, reply);
+                Ok(())
+            }
+            Command::Trace(steps) => {
+                self.asks.trace(steps);
+                Ok(())
+            }
+            Command::Shutdown(done) => Err(Stop::Asked(done)),
+        }
+    }
+
+    /// Reads a bounded number of datagrams from each socket.
+    fn receive(&mut self) {
+        for ipv6 in [false, true] {
+            for _ in 0..BATCH {
+                let now = Instant::now();
+                let port = if ipv6 { &mut self.ports.ipv6 } else { &mut self.ports.ipv4 };
+                let Some(port) = port else { break };
+                match port.receive(now, &mut self.buffer[..]) {
+                    Received::Datagram(length, from) => {
+                        self.node.handle_datagram(now, from, &self.buffer[..length]);
+                        self.drain(now);
+                    }
+                    Received::Hiccup => {}
+                    Received::Empty => break,
+                }
+            }
+        }
+    }
+
+    /// Lets everything out that the last input brought about.
+    fn drain(&mut self, now: Instant) {
+        while let Some(transmit) = self.node.poll_transmit() {
+            let sent = match self.ports.towards(transmit.to) {
+                Some(port) => port.send(now, &transmit.payload, transmit.to),
+                None => Sent::Dropped,
+            };
+            match sent {
+                Sent::Yes => {}
+                Sent::Dropped => self.outbox.dropped += 1,
+                Sent::Unreachable => {
+                    self.outbox.dropped += 1;
+                    self.node.handle_unreachable(now, transmit.to);
+                }
+            }
+        }
+        while let Some(event) = self.node.poll_event() {
+            match event {
+                Event::Bootstrapped { nodes } => {
+                    debug!(nodes, "bootstrap settled");
+                    self.publish_contacts(now);
+                    self.publish(now);
+                    self.outbox.published.settle();
+                }
+                Event::PublicAddress { addr, id } => debug!(%addr, %id, "public address learnt"),
+                event => {
+                    // What a caller learns from an answer must agree with what `info` tells.
+                    if matches!(event, Event::Done { .. }) {
+                        self.publish(now);
+                    }
+                    self.asks.event(event);
+                }
+            }
+        }
+    }
+
+    fn rebind(&mut self, now: Instant) {
+        for port in [&mut self.ports.ipv4, &mut self.ports.ipv6].into_iter().flatten() {
+            port.rebind(now);
+        }
+    }
+
+    /// The earliest time at which something is due that no socket and no command announces.
+    fn deadline(&self) -> Option<Instant> {
+        let rebind = |port: &Option<Port>| port.as_ref().and_then(Port::rebind_at);
+        [self.node.poll_timeout(), rebind(&self.ports.ipv4), rebind(&self.ports.ipv6)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn set_wall_clock(&mut self, now: Instant) {
+        // A clock before 1970 tells nothing.
+        if let Ok(unix) = SystemTime::now().duration_since(UNIX_EPOCH) {
+            self.node.set_wall_clock(now, unix);
+        }
+    }
+
+    fn publish(&mut self, now: Instant) {
+        let info = self.node.info();
+        let nodes = table_size(&info);
+        self.outbox.published.publish_node(info, self.outbox.dropped);
+        let stale = self.outbox.contacts.is_none_or(|(at, published)| {
+            published != nodes && now.duration_since(at) >= CONTACTS_EVERY
+        });
+        if stale && nodes > 0 {
+            self.publish_contacts(now);
+        }
+    }
+
+    fn publish_contacts(&mut self, now: Instant) {
+        let contacts: Vec<SocketAddr> =
+            self.node.contacts().iter().take(CONTACTS).map(|node| node.addr).collect();
+        self.outbox.contacts = Some((now, table_size(&self.node.info())));
+        self.outbox.published.publish_contacts(contacts.into());
+    }
+}
+
+fn table_size(info: &mainstay_dht_proto::Info) -> usize {
+    info.ipv4.into_iter().chain(info.ipv6).map(|family| family.nodes).sum()
+}
+
+async fn readable(port: Option<&Port>) {
+    match port {
+        Some(port) => port.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Remembers what the one timer is set to, since setting it costs more than comparing.
+struct Alarm(Option<Instant>);
+
+impl Alarm {
+    fn new(now: Instant) -> Self {
+        Self(Some(now))
+    }
+
+    fn set(&mut self, sleep: Pin<&mut Sleep>, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline
+            && self.0 != Some(deadline)
+        {
+            sleep.reset(deadline.into());
+        }
+        self.0 = deadline;
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+}

@@ -1,0 +1,322 @@
+//! `Dht`, the async handle of a node.
+//! Separate from the task that owns the node: a handle holds channels and no state of the protocol.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples};
+use mainstay_keys::PublicKey;
+use mainstay_krpc::Id;
+use mainstay_krpc::item::{ImmutableItem, MAX_SALT, MutableItem};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::blocking::DhtBlocking;
+use crate::builder::DhtBuilder;
+use crate::command::{CancelOnDrop, Command, Reply};
+use crate::error::{GetError, PutError};
+use crate::info::{Info, Published, Readiness};
+use crate::stream::{GetStream, Start};
+use crate::trace::TraceStream;
+
+/// A running node of the Mainline DHT. Cloning is cheap and gives another handle of the same node.
+///
+/// The node lives in a task of its own, which ends when [`Dht::shutdown`] is called or the last
+/// handle (streams included) is dropped. Handles may be used from any executor and any thread.
+///
+/// # Dropping a future
+///
+/// Every future and stream of this type may be dropped at any time: the node then stops working on
+/// that question. A put that is dropped may have stored its value at some nodes already.
+///
+/// # Example
+///
+/// ```
+/// use mainstay_dht::{Dht, Testnet};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let testnet = Testnet::new(5).await?;
+/// let dht = Dht::builder().bootstrap(&testnet.bootstrap).bind("127.0.0.1:0".parse()?).build()?;
+///
+/// let report = dht.put_immutable(b"hello").await?;
+/// let item = dht.get_immutable(report.target).await?.expect("it was just stored");
+/// assert_eq!(item.bytes(), Some(&b"hello"[..]));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Dht {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    commands: mpsc::Sender<Command>,
+    cancels: mpsc::UnboundedSender<u64>,
+    tickets: AtomicU64,
+    published: Arc<Published>,
+}
+
+impl Dht {
+    /// Starts to configure a node.
+    pub fn builder() -> DhtBuilder {
+        DhtBuilder::new()
+    }
+
+    pub(crate) fn new(
+        commands: mpsc::Sender<Command>,
+        cancels: mpsc::UnboundedSender<u64>,
+        published: Arc<Published>,
+    ) -> Self {
+        let tickets = AtomicU64::new(0);
+        Self { shared: Arc::new(Shared { commands, cancels, tickets, published }) }
+    }
+
+    /// The same node for threads without an executor.
+    pub fn as_blocking(&self) -> DhtBlocking {
+        DhtBlocking::new(self.clone())
+    }
+}
+
+/// Finding and storing.
+impl Dht {
+    /// Looks for the item that `key` signed under `salt`; yields each one that is newer than those
+    /// before, the moment it is verified.
+    ///
+    /// With `newer_than`, only items with a higher sequence number are looked for, and nodes save
+    /// sending others ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)). The last item of
+    /// the stream is the newest that the nodes closest to the target hold. The lookup starts at
+    /// once; dropping the stream cancels it.
+    pub fn get_mutable(
+        &self,
+        key: &PublicKey,
+        salt: Option<&[u8]>,
+        newer_than: Option<i64>,
+    ) -> GetStream<MutableItem> {
+        match mutable(key, salt, newer_than) {
+            Ok(ask) => self.stream(ask, Reply::Items),
+            Err(error) => GetStream::ended(self.clone(), error),
+        }
+    }
+
+    /// The newest item that `key` signed under `salt`, once the whole lookup has settled.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`], if nobody could be asked. Finding nothing is `Ok(None)`.
+    pub async fn get_mutable_most_recent(
+        &self,
+        key: &PublicKey,
+        salt: Option<&[u8]>,
+    ) -> Result<Option<MutableItem>, GetError> {
+        let ask = mutable(key, salt, None)?;
+        self.ask(ask, Reply::Newest).await.unwrap_or(Err(GetError::Shutdown))
+    }
+
+    /// Stores a signed item at the nodes closest to its target.
+    ///
+    /// With `cas`, only where the stored item has that sequence number. The put is over when every
+    /// node has answered or was given up; [`PutReport::stored`] counts the acknowledgements.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Conflict`] and [`PutError::NotMostRecent`] tell that someone else published;
+    /// the others, that the value could not be stored now.
+    pub async fn put_mutable(
+        &self,
+        item: MutableItem,
+        cas: Option<i64>,
+    ) -> Result<PutReport, PutError> {
+        self.put(Ask::PutMutable { item, cas }, cas).await
+    }
+
+    /// The value that hashes to `target`.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`], if nobody could be asked. Finding nothing is `Ok(None)`.
+    pub async fn get_immutable(&self, target: Id) -> Result<Option<ImmutableItem>, GetError> {
+        let ask = Ask::GetImmutable { target };
+        self.ask(ask, Reply::Immutable).await.unwrap_or(Err(GetError::Shutdown))
+    }
+
+    /// Stores bytes under their hash, which is [`PutReport::target`].
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Item`] for more than 995 bytes (1,000 once bencoded); the others, if the value could
+    /// not be stored now.
+    pub async fn put_immutable(&self, bytes: &[u8]) -> Result<PutReport, PutError> {
+        self.put_immutable_item(ImmutableItem::from_bytes(bytes)?).await
+    }
+
+    /// Stores any bencoded value under its hash.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dht::put_immutable`].
+    pub async fn put_immutable_item(&self, item: ImmutableItem) -> Result<PutReport, PutError> {
+        self.put(Ask::PutImmutable { item }, None).await
+    }
+
+    /// Looks for those who announced `info_hash`; yields peers in batches, none twice.
+    ///
+    /// The addresses are what the announcers claimed: unproven. The lookup starts at once; dropping
+    /// the stream cancels it.
+    pub fn get_peers(&self, info_hash: Id) -> GetStream<Vec<SocketAddr>> {
+        self.stream(Ask::GetPeers { info_hash }, Reply::Peers)
+    }
+
+    /// Announces this host under `info_hash`
+    /// ([BEP 5](https://www.bittorrent.org/beps/bep_0005.html)): at `port`, or at the UDP port that the
+    /// nodes see it come from.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError`], if no node took the announcement.
+    pub async fn announce_peer(
+        &self,
+        info_hash: Id,
+        port: Option<u16>,
+    ) -> Result<PutReport, PutError> {
+        self.put(Ask::AnnouncePeer { info_hash, port }, None).await
+    }
+
+    /// The nodes closest to `target` that answered, closest first, of both families.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`], if nobody could be asked.
+    pub async fn find_node(&self, target: Id) -> Result<Vec<RemoteNode>, GetError> {
+        let ask = Ask::FindNode { target };
+        self.ask(ask, Reply::Nodes).await.unwrap_or(Err(GetError::Shutdown))
+    }
+
+    /// Asks the nodes around `target` which info hashes they hold
+    /// ([BEP 51](https://www.bittorrent.org/beps/bep_0051.html)).
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`], if nobody could be asked.
+    pub async fn sample_infohashes(&self, target: Id) -> Result<Vec<Samples>, GetError> {
+        let ask = Ask::SampleInfohashes { target };
+        self.ask(ask, Reply::Samples).await.unwrap_or(Err(GetError::Shutdown))
+    }
+}
+
+/// Looking at the node, and ending it.
+impl Dht {
+    /// A look at the node. Costs a copy: the node is not disturbed.
+    pub fn info(&self) -> Info {
+        self.shared.published.info()
+    }
+
+    /// The address that the node listens on: that of IPv4, where it is on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.published.local().first()
+    }
+
+    /// The addresses that the node listens on, one for each family that is on.
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.shared.published.local().all().collect()
+    }
+
+    /// Whether the node has joined: its first bootstrap has settled, and it knows other nodes.
+    pub fn bootstrapped(&self) -> bool {
+        self.shared.published.is_settled() && self.shared.published.nodes() > 0
+    }
+
+    /// Waits until the first bootstrap has settled; true if the node then knows others.
+    ///
+    /// False means that no bootstrap address answered (the node goes on trying), that it is the first
+    /// of its network, or that it was shut down.
+    pub async fn ready(&self) -> bool {
+        let mut readiness = self.shared.published.readiness();
+        let settled = readiness.wait_for(|readiness| *readiness != Readiness::Joining).await;
+        settled.is_ok_and(|readiness| *readiness == Readiness::Settled) && self.bootstrapped()
+    }
+
+    /// Addresses of nodes that answered lately, best first: what to give to
+    /// [`DhtBuilder::bootstrap`] next time, or to another node.
+    ///
+    /// Taken when the table last changed, at most every second; 200 at most.
+    pub fn to_bootstrap(&self) -> Vec<String> {
+        self.shared.published.contacts().iter().map(SocketAddr::to_string).collect()
+    }
+
+    /// Watches the lookups and puts that start from now on.
+    pub async fn trace(&self) -> TraceStream {
+        let (steps, stream) = TraceStream::channel();
+        // A node that is gone drops the sender, and the stream has ended.
+        let _ = self.shared.commands.send(Command::Trace(steps)).await;
+        stream
+    }
+
+    /// Stops the node and waits until its sockets are closed. All questions that are open, and all
+    /// that come after, end with an error. May be called more than once.
+    pub async fn shutdown(&self) {
+        let (done, stopped) = oneshot::channel();
+        if self.shared.commands.send(Command::Shutdown(done)).await.is_ok() {
+            // An error means that the node is gone, which is what was wanted.
+            let _ = stopped.await;
+        }
+    }
+}
+
+/// How questions get to the node.
+impl Dht {
+    /// Puts one question and waits for its one answer; `None` if the node is gone.
+    async fn ask<T>(&self, ask: Ask, reply: impl FnOnce(oneshot::Sender<T>) -> Reply) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = self.ticket();
+        let command = Command::Ask { ticket, ask, reply: reply(sender) };
+        self.shared.commands.send(command).await.ok()?;
+        let mut cancel = CancelOnDrop::new(ticket, self.shared.cancels.clone());
+        let answer = receiver.await;
+        cancel.disarm();
+        answer.ok()
+    }
+
+    async fn put(&self, ask: Ask, cas: Option<i64>) -> Result<PutReport, PutError> {
+        let answer = self.ask(ask, |reply| Reply::Put(cas, reply)).await;
+        answer.unwrap_or(Err(PutError::Shutdown))
+    }
+
+    /// Puts one question that has many answers.
+    fn stream<T>(
+        &self,
+        ask: Ask,
+        reply: impl FnOnce(mpsc::Sender<T>, oneshot::Sender<Result<LookupReport, GetError>>) -> Reply,
+    ) -> GetStream<T> {
+        let (items, receiver) = mpsc::channel(GetStream::<T>::QUEUE);
+        let (settled, report) = oneshot::channel();
+        let ticket = self.ticket();
+        let command = Command::Ask { ticket, ask, reply: reply(items, settled) };
+        let start: Option<Start> = match self.shared.commands.try_send(command) {
+            Ok(()) => None,
+            Err(TrySendError::Full(command)) => {
+                let commands = self.shared.commands.clone();
+                Some(Box::pin(async move { commands.send(command).await.is_ok() }))
+            }
+            Err(TrySendError::Closed(_)) => {
+                return GetStream::ended(self.clone(), GetError::Shutdown);
+            }
+        };
+        let cancel = CancelOnDrop::new(ticket, self.shared.cancels.clone());
+        GetStream::new(self.clone(), start, receiver, report, cancel)
+    }
+
+    fn ticket(&self) -> u64 {
+        self.shared.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+fn mutable(key: &PublicKey, salt: Option<&[u8]>, newer_than: Option<i64>) -> Result<Ask, GetError> {
+    let salt = salt.unwrap_or_default();
+    if salt.len() > MAX_SALT {
+        return Err(GetError::SaltTooLong { length: salt.len() });
+    }
+    Ok(Ask::GetMutable { key: *key, salt: salt.to_vec(), newer_than })
+}

@@ -1,0 +1,142 @@
+//! Networks of real nodes on loopback, in one process, for tests and for trying things out.
+//! Separate because its nodes are ordinary ones: it has no other way to them than anybody.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mainstay_dht_proto::{LimitConfig, StoreConfig};
+
+use crate::builder::DhtBuilder;
+use crate::error::BuildError;
+use crate::handle::Dht;
+use crate::runtime::block_on;
+
+/// A network of ordinary nodes on loopback, all joined. Dropping it (and the handles taken from
+/// it) ends them.
+///
+/// ```
+/// use mainstay_dht::{Dht, Testnet};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let testnet = Testnet::new(10).await?;
+/// let dht = Dht::builder().bootstrap(&testnet.bootstrap).bind("127.0.0.1:0".parse()?).build()?;
+/// assert!(dht.ready().await);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Testnet {
+    /// Addresses to give to [`DhtBuilder::bootstrap`]: a few of the nodes.
+    pub bootstrap: Vec<String>,
+    /// The nodes.
+    pub nodes: Vec<Dht>,
+}
+
+/// Configures a [`Testnet`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct TestnetBuilder {
+    nodes: usize,
+    address: IpAddr,
+    node: DhtBuilder,
+}
+
+impl Testnet {
+    /// Starts to configure a network of this many nodes.
+    pub fn builder(nodes: usize) -> TestnetBuilder {
+        TestnetBuilder { nodes, address: Ipv4Addr::LOCALHOST.into(), node: Dht::builder() }
+    }
+
+    /// A network of this many nodes, all joined.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], if a node cannot be started: most likely the limit of open files.
+    pub async fn new(nodes: usize) -> Result<Self, BuildError> {
+        Self::builder(nodes).build().await
+    }
+
+    /// As [`Testnet::new`], for threads without an executor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Testnet::new`].
+    pub fn blocking(nodes: usize) -> Result<Self, BuildError> {
+        Self::builder(nodes).build_blocking()
+    }
+
+    /// Ends all nodes and waits until their sockets are closed.
+    pub async fn shutdown(self) {
+        for node in &self.nodes {
+            node.shutdown().await;
+        }
+    }
+}
+
+impl TestnetBuilder {
+    /// Gives the nodes IPv6 in place of IPv4.
+    pub fn ipv6(self) -> Self {
+        self.bind_address(Ipv6Addr::LOCALHOST.into())
+    }
+
+    /// The address that all nodes listen on, each at a port of its own. Default: 127.0.0.1.
+    pub fn bind_address(mut self, address: IpAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// How much each node stores for others.
+    pub fn store(mut self, caps: StoreConfig) -> Self {
+        self.node = self.node.store(caps);
+        self
+    }
+
+    /// How many requests each node answers.
+    pub fn limits(mut self, limits: LimitConfig) -> Self {
+        self.node = self.node.limits(limits);
+        self
+    }
+
+    /// Starts the nodes and waits until all have joined and find each other.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], if a node cannot be started: most likely the limit of open files.
+    pub async fn build(self) -> Result<Testnet, BuildError> {
+        let mut nodes: Vec<Dht> = Vec::with_capacity(self.nodes);
+        let template = self
+            .node
+            .bind(SocketAddr::new(self.address, 0))
+            .receive_buffer(RECEIVE_BUFFER)
+            .server_mode(true);
+        for index in 0..self.nodes {
+            let known: Vec<String> = nodes
+                .first()
+                .into_iter()
+                .chain(nodes.get(index / 2))
+                .map(|node| node.local_addr().to_string())
+                .collect();
+            nodes.push(template.clone().bootstrap(&known).build()?);
+        }
+        for node in &nodes {
+            node.ready().await;
+        }
+        let bootstrap =
+            nodes.iter().take(BOOTSTRAP).map(|node| node.local_addr().to_string()).collect();
+        Ok(Testnet { bootstrap, nodes })
+    }
+
+    /// As [`TestnetBuilder::build`], for threads without an executor.
+    ///
+    /// # Errors
+    ///
+    /// As [`TestnetBuilder::build`].
+    pub fn build_blocking(self) -> Result<Testnet, BuildError> {
+        block_on(self.build())
+    }
+}
+
+/// How many nodes are named to newcomers.
+const BOOTSTRAP: usize = 8;
+/// The receive buffer of a node in a test network: hundreds of datagrams.
+const RECEIVE_BUFFER: usize = 256 * 1024;
