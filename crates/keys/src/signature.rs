@@ -51,5 +51,4 @@ impl fmt::Debug for Signature {
 /// The signature was not made by this key over this message: one of the three was altered, or somebody forged it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the signature was not made by this key over these bytes; discard them")]
-#[non_exhaustive]
 pub struct SignatureError;
