@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use bendy::decoding::FromBencode;
+use bendy::decoding::{Decoder, FromBencode};
 use bendy::encoding::{Encoder, Error as BendyError, SingleItemEncoder};
 use bendy::value::Value as BendyValue;
 use thiserror::Error;
@@ -89,7 +89,13 @@ impl Value {
     pub fn decode(value: &[u8]) -> Result<Self, ValueError> {
         // This bounds the depth, so that walking the tree may recurse.
         canonical::check(value)?;
-        BendyValue::from_bencode(value).map(owned).map_err(|_| ValueError::IntegerTooLarge)
+        let mut decoder = Decoder::new(value).with_max_depth(MAX_VALUE_DEPTH);
+        let Ok(Some(object)) = decoder.next_object() else {
+            return Err(NotCanonical::Malformed.into());
+        };
+        BendyValue::decode_bencode_object(object)
+            .map(owned)
+            .map_err(|_| ValueError::IntegerTooLarge)
     }
 }
 
@@ -115,4 +121,57 @@ pub enum ValueError {
     /// It is canonical, but an integer in it is beyond 64 bits; read the encoded bytes instead.
     #[error("an integer in the value is beyond 64 bits; read the encoded bytes instead")]
     IntegerTooLarge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::ImmutableItem;
+
+    fn nested(depth: usize) -> Value {
+        (0..depth).fold(Value::Integer(0), |value, _| Value::List(vec![value]))
+    }
+
+    #[test]
+    fn a_tree_survives_being_written_and_read() {
+        let entries = [
+            (b"z".to_vec(), Value::Integer(i64::MIN)),
+            (b"a".to_vec(), Value::List(vec![Value::Bytes(vec![0, 255]), Value::Bytes(vec![])])),
+            (b"m".to_vec(), Value::Dictionary(BTreeMap::new())),
+        ];
+        let value = Value::Dictionary(BTreeMap::from(entries));
+        let encoded = value.encode().expect("small");
+        assert_eq!(encoded, b"d1:al2:\x00\xff0:e1:mde1:zi-9223372036854775808ee");
+        assert_eq!(Value::decode(&encoded), Ok(value));
+        assert!(ImmutableItem::new(&encoded).is_ok());
+    }
+
+    #[test]
+    fn what_nodes_cannot_read_is_not_written() {
+        assert!(nested(MAX_VALUE_DEPTH).encode().is_ok());
+        let too_deep = Err(ValueError::NotCanonical(NotCanonical::TooDeep));
+        assert_eq!(nested(MAX_VALUE_DEPTH + 1).encode(), too_deep);
+        let many = Value::List(vec![Value::Integer(0); 500]);
+        assert_eq!(many.encode(), Err(ValueError::NotCanonical(NotCanonical::TooManyTokens)));
+    }
+
+    #[test]
+    fn reading_says_why_it_cannot() {
+        let malformed = Err(ValueError::NotCanonical(NotCanonical::Malformed));
+        assert_eq!(Value::decode(b"i01e"), malformed);
+        assert_eq!(Value::decode(b"li9223372036854775808ee"), Err(ValueError::IntegerTooLarge));
+        let deepest = [vec![b'l'; MAX_VALUE_DEPTH], vec![b'e'; MAX_VALUE_DEPTH]].concat();
+        assert!(Value::decode(&deepest).is_ok());
+    }
+
+    #[test]
+    fn only_twenty_bytes_under_ih_point_to_a_torrent() {
+        let id = Id::from_bytes([9; 20]);
+        assert_eq!(Value::info_hash(id).as_info_hash(), Some(id));
+        let other = |encoded: &[u8]| Value::decode(encoded).expect("canonical").as_info_hash();
+        assert_eq!(other(b"d2:ih20:aaaaaaaaaaaaaaaaaaaa1:xi1ee"), Some(Id::from_bytes([b'a'; 20])));
+        assert_eq!(other(b"d2:ih19:aaaaaaaaaaaaaaaaaaae"), None);
+        assert_eq!(other(b"d2:ihi1ee"), None);
+        assert_eq!(other(b"2:ih"), None);
+    }
 }
