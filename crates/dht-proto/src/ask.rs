@@ -1,6 +1,8 @@
 //! What the owner of a node can ask it to do.
 //! Requests are values, so that a driver can carry them through a channel and a test can list them.
 
+use std::net::SocketAddr;
+
 use mainstay_keys::PublicKey;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
@@ -53,6 +55,13 @@ pub enum Ask {
         info_hash: Id,
         /// The port peers should connect to; `None` lets each node take our UDP source port.
         port: Option<u16>,
+    },
+    /// Ask one address whether a node is there. Ends as [`Outcome::Nodes`](crate::Outcome::Nodes) with that
+    /// one node, the report's `elapsed` being the round trip, or as
+    /// [`LookupError::NoAnswer`](crate::LookupError::NoAnswer).
+    Ping {
+        /// Whom to ask.
+        addr: SocketAddr,
     },
     /// Find the nodes closest to a target.
     FindNode {

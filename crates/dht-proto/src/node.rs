@@ -73,7 +73,7 @@ impl Node {
             Ask::GetMutable { .. } => Outcome::Mutable(Err(LookupError::NoNodes)),
             Ask::GetImmutable { .. } => Outcome::Immutable(Err(LookupError::NoNodes)),
             Ask::GetPeers { .. } => Outcome::Peers(Err(LookupError::NoNodes)),
-            Ask::FindNode { .. } => Outcome::Nodes(Err(LookupError::NoNodes)),
+            Ask::Ping { .. } | Ask::FindNode { .. } => Outcome::Nodes(Err(LookupError::NoNodes)),
             Ask::SampleInfohashes { .. } => Outcome::Samples(Err(LookupError::NoNodes)),
             Ask::PutMutable { .. } | Ask::PutImmutable { .. } | Ask::AnnouncePeer { .. } => {
                 Outcome::Put(Err(PutError::Lookup(LookupError::NoNodes)))

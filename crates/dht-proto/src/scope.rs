@@ -79,7 +79,7 @@ impl Filter {
                 ];
                 let near =
                     |ip: IpAddr| matches!(Scope::of_ip(ip), Scope::Loopback | Scope::Private);
-                config.bootstrap.is_empty()
+                (config.bootstrap.is_empty() && !config.more_bootstrap)
                     || own.into_iter().flatten().any(near)
                     || config.bootstrap.iter().any(|addr| near(addr.ip()))
             }

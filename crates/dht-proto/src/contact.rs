@@ -1,0 +1,159 @@
+//! Another node as tables and lookups see it: the bridge between krpc's ids and addresses and kad's.
+//! Kept small, since a node remembers hundreds of them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use mainstay_kad as kad;
+use mainstay_krpc::{Id, NodeInfo, NodeInfo6, bep42};
+
+use crate::RemoteNode;
+use crate::scope::{Family, Group, Scope};
+
+/// An id at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Contact {
+    id: Id,
+    endpoint: Endpoint,
+    fits: bool,
+}
+
+/// A socket address in twenty bytes; the standard one takes thirty-two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Endpoint {
+    V4([u8; 4], u16),
+    V6([u8; 16], u16),
+}
+
+/// Who shares the fate of a contact. On loopback and private networks every endpoint stands for itself:
+/// there, many nodes on one host are a test and not an attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Party {
+    Group(Group),
+    Endpoint(Endpoint),
+}
+
+impl Contact {
+    pub(crate) fn new(id: Id, addr: SocketAddr) -> Self {
+        Self { id, endpoint: Endpoint::from(addr), fits: bep42::is_valid(&id, addr.ip()) }
+    }
+
+    pub(crate) fn key(&self) -> Id {
+        self.id
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.endpoint.addr()
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        Family::of(self.addr())
+    }
+
+    fn party(&self, group: fn(IpAddr) -> Group) -> Party {
+        let ip = self.addr().ip();
+        match Scope::of_ip(ip) {
+            Scope::Global => Party::Group(group(ip)),
+            Scope::Never | Scope::Loopback | Scope::Private => Party::Endpoint(self.endpoint),
+        }
+    }
+}
+
+impl kad::Contact<20> for Contact {
+    type Address = Endpoint;
+    type Host = Party;
+    type Subnet = Party;
+
+    fn id(&self) -> kad::Id<20> {
+        kad_id(&self.id)
+    }
+
+    fn address(&self) -> Endpoint {
+        self.endpoint
+    }
+
+    fn host(&self) -> Party {
+        self.party(Group::host)
+    }
+
+    fn subnet(&self) -> Party {
+        self.party(Group::network)
+    }
+
+    fn is_preferred(&self) -> bool {
+        self.fits
+    }
+}
+
+impl Endpoint {
+    pub(crate) fn addr(self) -> SocketAddr {
+        match self {
+            Self::V4(ip, port) => SocketAddr::from((ip, port)),
+            Self::V6(ip, port) => SocketAddr::from((ip, port)),
+        }
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(addr: SocketAddr) -> Self {
+        match addr {
+            SocketAddr::V4(addr) => Self::V4(addr.ip().octets(), addr.port()),
+            SocketAddr::V6(addr) => Self::V6(addr.ip().octets(), addr.port()),
+        }
+    }
+}
+
+impl From<NodeInfo> for Contact {
+    fn from(node: NodeInfo) -> Self {
+        Self::new(node.id, SocketAddr::V4(node.addr))
+    }
+}
+
+impl From<NodeInfo6> for Contact {
+    fn from(node: NodeInfo6) -> Self {
+        Self::new(node.id, SocketAddr::V6(node.addr))
+    }
+}
+
+impl From<&Contact> for RemoteNode {
+    fn from(contact: &Contact) -> Self {
+        Self { id: contact.key(), addr: contact.addr() }
+    }
+}
+
+/// krpc's id as kad's.
+pub(crate) fn kad_id(id: &Id) -> kad::Id<20> {
+    kad::Id::from_bytes(id.to_bytes())
+}
+
+/// kad's id as krpc's.
+pub(crate) fn krpc_id(id: &kad::Id<20>) -> Id {
+    Id::from_bytes(id.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_kad::Contact as _;
+
+    use super::*;
+
+    fn contact(addr: &str) -> Contact {
+        Contact::new(Id::from_bytes([1; 20]), addr.parse().unwrap())
+    }
+
+    #[test]
+    fn an_address_survives_being_made_small() {
+        for addr in ["1.2.3.4:5", "[2001:db8::7]:9"] {
+            assert_eq!(contact(addr).addr(), addr.parse().unwrap());
+        }
+        assert!(size_of::<Contact>() <= 44);
+    }
+
+    #[test]
+    fn nodes_of_one_network_are_one_party_unless_it_is_this_host() {
+        assert_eq!(contact("1.2.3.4:5").host(), contact("1.2.3.4:6").host());
+        assert_eq!(contact("1.2.3.4:5").subnet(), contact("1.2.3.9:5").subnet());
+        assert_ne!(contact("127.0.0.1:5").host(), contact("127.0.0.1:6").host());
+        assert_ne!(contact("127.0.0.1:5").subnet(), contact("127.0.0.1:6").subnet());
+        assert_ne!(contact("10.0.0.1:5").subnet(), contact("10.0.0.2:5").subnet());
+    }
+}

@@ -1,0 +1,259 @@
+//! One pool of BEP 44 items, ordered by distance from our id.
+//! Generic over the kind of item, because both kinds live, expire and are pushed out by the same rule.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mainstay_krpc::Id;
+
+use super::quota::Quota;
+use crate::StoreConfig;
+
+/// The pool has no room for this item: it is farther than all that is there, or its sender's share is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// Items by their distance from our id.
+///
+/// When the pool is full, the oldest of the farthest goes: of the entries that share as few leading bits
+/// with our id as the farthest does, the one whose last put is longest ago.
+#[derive(Debug)]
+pub(crate) struct Items<T> {
+    capacity: usize,
+    lifetime: Duration,
+    home: Id,
+    quota: Quota,
+    entries: BTreeMap<[u8; 20], Entry<T>>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    item: T,
+    by: IpAddr,
+    put_at: Instant,
+}
+
+impl<T> Items<T> {
+    pub(crate) fn new(config: &StoreConfig, capacity: usize, home: Id) -> Self {
+        Self {
+            capacity,
+            lifetime: config.item_lifetime,
+            home,
+            quota: Quota::new(config, capacity),
+            entries: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn find(&self, now: Instant, target: &Id) -> Option<&T> {
+        let entry = self.entries.get(&distance(&self.home, target))?;
+        self.alive(now, entry).then_some(&entry.item)
+    }
+
+    pub(crate) fn put(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        target: Id,
+        item: T,
+    ) -> Result<(), Full> {
+        let key = distance(&self.home, &target);
+        let by = from.ip();
+        if let Some(entry) = self.entries.get_mut(&key) {
+            // Whoever put it first keeps paying for it: a re-put from elsewhere must not move the debt.
+            (entry.item, entry.put_at) = (item, now);
+            return Ok(());
+        }
+        if !self.quota.has_room(by) {
+            return Err(Full);
+        }
+        if self.entries.len() >= self.capacity {
+            self.make_room(now, &key)?;
+        }
+        self.quota.add(by);
+        self.entries.insert(key, Entry { item, by, put_at: now });
+        Ok(())
+    }
+
+    pub(crate) fn refresh(&mut self, now: Instant, target: &Id) {
+        if let Some(entry) = self.entries.get_mut(&distance(&self.home, target)) {
+            entry.put_at = now;
+        }
+    }
+
+    pub(crate) fn sweep(&mut self, now: Instant) {
+        let lifetime = self.lifetime;
+        let quota = &mut self.quota;
+        self.entries.retain(|_, entry| {
+            let alive = now.saturating_duration_since(entry.put_at) < lifetime;
+            if !alive {
+                quota.remove(entry.by);
+            }
+            alive
+        });
+    }
+
+    pub(crate) fn move_home(&mut self, home: Id) {
+        let change = distance(&self.home, &home);
+        let entries = std::mem::take(&mut self.entries);
+        self.entries =
+            entries.into_iter().map(|(key, entry)| (xor(&key, &change), entry)).collect();
+        self.home = home;
+    }
+
+    fn alive(&self, now: Instant, entry: &Entry<T>) -> bool {
+        now.saturating_duration_since(entry.put_at) < self.lifetime
+    }
+
+    fn make_room(&mut self, now: Instant, newcomer: &[u8; 20]) -> Result<(), Full> {
+        self.sweep(now);
+        if self.entries.len() < self.capacity {
+            return Ok(());
+        }
+        let Some((farthest, _)) = self.entries.last_key_value() else { return Err(Full) };
+        let shared = leading_zeros(farthest);
+        if leading_zeros(newcomer) < shared || newcomer > farthest {
+            return Err(Full);
+        }
+        let victim = self
+            .entries
+            .iter()
+            .rev()
+            .take_while(|(key, _)| leading_zeros(key) == shared)
+            .min_by_key(|(_, entry)| entry.put_at)
+            .map(|(key, _)| *key);
+        if let Some(entry) = victim.and_then(|key| self.entries.remove(&key)) {
+            self.quota.remove(entry.by);
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn distance(home: &Id, target: &Id) -> [u8; 20] {
+    xor(home.as_bytes(), target.as_bytes())
+}
+
+pub(super) fn xor(a: &[u8; 20], b: &[u8; 20]) -> [u8; 20] {
+    let mut out = *a;
+    for (byte, other) in out.iter_mut().zip(b) {
+        *byte ^= other;
+    }
+    out
+}
+
+pub(super) fn leading_zeros(distance: &[u8; 20]) -> u32 {
+    let mut bits = 0;
+    for byte in distance {
+        bits += byte.leading_zeros();
+        if *byte != 0 {
+            break;
+        }
+    }
+    bits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(7200);
+
+    fn pool(capacity: usize) -> Items<u32> {
+        Items::new(&StoreConfig::default(), capacity, Id::from_bytes([0; 20]))
+    }
+
+    fn near() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 1))
+    }
+
+    fn id(first: u8, last: u8) -> Id {
+        let mut bytes = [0; 20];
+        (bytes[0], bytes[19]) = (first, last);
+        Id::from_bytes(bytes)
+    }
+
+    #[test]
+    fn an_item_lives_two_hours_after_its_last_put() {
+        let now = crate::testing::start();
+        let mut pool = pool(10);
+        pool.put(now, near(), id(1, 1), 5).unwrap();
+        let later = now + LIFETIME - Duration::from_secs(1);
+        assert_eq!(pool.find(later, &id(1, 1)), Some(&5));
+        pool.refresh(later, &id(1, 1));
+        assert_eq!(pool.find(now + LIFETIME, &id(1, 1)), Some(&5));
+        assert_eq!(pool.find(later + LIFETIME, &id(1, 1)), None);
+        pool.sweep(later + LIFETIME);
+        assert_eq!(pool.len(), 0);
+    }
+
+    #[test]
+    fn the_oldest_of_the_farthest_makes_room() {
+        let now = crate::testing::start();
+        let at = |secs| now + Duration::from_secs(secs);
+        let mut pool = pool(4);
+        for (second, target) in
+            [(1, id(1, 0)), (2, id(0xc0, 0)), (3, id(0xf0, 0)), (0, id(0x02, 0))]
+        {
+            pool.put(at(second), near(), target, 0).unwrap();
+        }
+        pool.put(at(9), near(), id(3, 0), 1).unwrap();
+        assert!(pool.find(at(9), &id(0xc0, 0)).is_none());
+        for kept in [id(1, 0), id(0xf0, 0), id(2, 0), id(3, 0)] {
+            assert!(pool.find(at(9), &kept).is_some(), "{kept:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_pool_refuses_what_is_farther_than_all_it_has() {
+        let now = crate::testing::start();
+        let mut pool = pool(2);
+        pool.put(now, near(), id(1, 0), 0).unwrap();
+        pool.put(now, near(), id(2, 0), 0).unwrap();
+        assert_eq!(pool.put(now, near(), id(0xff, 0), 0), Err(Full));
+        assert_eq!(pool.len(), 2);
+    }
+
+    #[test]
+    fn one_address_fills_a_hundredth_and_one_network_a_twentieth() {
+        let now = crate::testing::start();
+        let mut pool = pool(1000);
+        let mut stored = 0;
+        for host in 0..20_u8 {
+            let from = SocketAddr::from(([9, 9, 9, host], 1));
+            let mine = (0..50).filter(|n| pool.put(now, from, id(host, *n), 0).is_ok()).count();
+            assert!(mine <= 10);
+            stored += mine;
+        }
+        assert_eq!(stored, 50);
+        assert!(pool.put(now, SocketAddr::from(([9, 9, 8, 1], 1)), id(99, 9), 0).is_ok());
+    }
+
+    #[test]
+    fn a_share_is_given_back_when_the_item_goes() {
+        let now = crate::testing::start();
+        let mut pool = pool(100);
+        let from = SocketAddr::from(([9, 9, 9, 9], 1));
+        pool.put(now, from, id(1, 1), 0).unwrap();
+        assert_eq!(pool.put(now, from, id(1, 2), 0), Err(Full));
+        assert!(pool.put(now, from, id(1, 1), 1).is_ok());
+        pool.sweep(now + LIFETIME);
+        assert!(pool.put(now + LIFETIME, from, id(1, 2), 0).is_ok());
+    }
+
+    #[test]
+    fn items_are_found_after_our_id_changed() {
+        let now = crate::testing::start();
+        let mut pool = pool(10);
+        for n in 0..10 {
+            pool.put(now, near(), id(n, n), u32::from(n)).unwrap();
+        }
+        pool.move_home(id(0xaa, 0x55));
+        for n in 0..10 {
+            assert_eq!(pool.find(now, &id(n, n)), Some(&u32::from(n)));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Who announced which info hash, by address, for 45 minutes
+//! ([BEP 5](https://www.bittorrent.org/beps/bep_0005.html)). Apart from items: a set of many small entries.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mainstay_krpc::Id;
+
+use super::items::{Full, distance, leading_zeros, xor};
+use super::quota::Quota;
+use crate::StoreConfig;
+use crate::scope::Family;
+
+/// Peers by info hash, the hashes by distance from our id.
+///
+/// One address is one peer, whatever id announces it. When a swarm is full, its longest silent peer goes;
+/// when there are too many swarms, of the farthest the one with the fewest peers goes.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    max_hashes: usize,
+    max_peers: usize,
+    lifetime: Duration,
+    home: Id,
+    quota: Quota,
+    swarms: BTreeMap<[u8; 20], Swarm>,
+}
+
+type Swarm = BTreeMap<SocketAddr, Peer>;
+
+#[derive(Debug)]
+struct Peer {
+    at: Instant,
+    seed: bool,
+    by: IpAddr,
+}
+
+impl Peers {
+    pub(crate) fn new(config: &StoreConfig, home: Id) -> Self {
+        Self {
+            max_hashes: config.info_hashes,
+            max_peers: config.peers.max(1),
+            lifetime: config.peer_lifetime,
+            home,
+            quota: Quota::new(config, config.info_hashes),
+            swarms: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn info_hashes(&self) -> usize {
+        self.swarms.len()
+    }
+
+    /// Adds or renews `peer`, announced by a message from `from`.
+    pub(crate) fn announce(
+        &mut self,
+        now: Instant,
+        info_hash: Id,
+        from: SocketAddr,
+        peer: SocketAddr,
+        seed: bool,
+    ) -> Result<(), Full> {
+        let key = distance(&self.home, &info_hash);
+        if let Some(known) = self.swarms.get_mut(&key).and_then(|swarm| swarm.get_mut(&peer)) {
+            (known.at, known.seed) = (now, seed);
+            return Ok(());
+        }
+        if !self.quota.has_room(from.ip()) {
+            return Err(Full);
+        }
+        if !self.swarms.contains_key(&key) && self.swarms.len() >= self.max_hashes {
+            self.make_room(now, &key)?;
+        }
+        let swarm = self.swarms.entry(key).or_default();
+        if swarm.len() >= self.max_peers {
+            let oldest = swarm.iter().min_by_key(|(_, peer)| peer.at).map(|(addr, _)| *addr);
+            if let Some(gone) = oldest.and_then(|addr| swarm.remove(&addr)) {
+                self.quota.remove(gone.by);
+            }
+        }
+        swarm.insert(peer, Peer { at: now, seed, by: from.ip() });
+        self.quota.add(from.ip());
+        Ok(())
+    }
+
+    /// The living peers of one family, in order of address, with whether each is a seed.
+    pub(crate) fn of(
+        &self,
+        now: Instant,
+        info_hash: &Id,
+        family: Family,
+    ) -> impl Iterator<Item = (SocketAddr, bool)> {
+        self.swarms
+            .get(&distance(&self.home, info_hash))
+            .into_iter()
+            .flatten()
+            .filter(move |(addr, peer)| self.alive(now, peer) && Family::of(**addr) == family)
+            .map(|(addr, peer)| (*addr, peer.seed))
+    }
+
+    /// The info hashes there are, in no meaningful order.
+    pub(crate) fn hashes(&self) -> impl ExactSizeIterator<Item = Id> {
+        self.swarms.keys().map(|key| Id::from_bytes(xor(key, self.home.as_bytes())))
+    }
+
+    pub(crate) fn sweep(&mut self, now: Instant) {
+        let (lifetime, quota) = (self.lifetime, &mut self.quota);
+        self.swarms.retain(|_, swarm| {
+            swarm.retain(|_, peer| {
+                let alive = now.saturating_duration_since(peer.at) < lifetime;
+                if !alive {
+                    quota.remove(peer.by);
+                }
+                alive
+            });
+            !swarm.is_empty()
+        });
+    }
+
+    pub(crate) fn move_home(&mut self, home: Id) {
+        let change = distance(&self.home, &home);
+        let swarms = std::mem::take(&mut self.swarms);
+        self.swarms = swarms.into_iter().map(|(key, swarm)| (xor(&key, &change), swarm)).collect();
+        self.home = home;
+    }
+
+    fn alive(&self, now: Instant, peer: &Peer) -> bool {
+        now.saturating_duration_since(peer.at) < self.lifetime
+    }
+
+    fn make_room(&mut self, now: Instant, newcomer: &[u8; 20]) -> Result<(), Full> {
+        self.sweep(now);
+        if self.swarms.len() < self.max_hashes {
+            return Ok(());
+        }
+        let Some((farthest, _)) = self.swarms.last_key_value() else { return Err(Full) };
+        if newcomer > farthest {
+            return Err(Full);
+        }
+        let shared = leading_zeros(farthest);
+        let victim = self
+            .swarms
+            .iter()
+            .rev()
+            .take_while(|(key, _)| leading_zeros(key) == shared)
+            .min_by_key(|(_, swarm)| swarm.len())
+            .map(|(key, _)| *key);
+        for peer in victim.and_then(|key| self.swarms.remove(&key)).into_iter().flatten() {
+            self.quota.remove(peer.1.by);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: Id = Id::from_bytes([5; 20]);
+
+    fn peers(info_hashes: usize, peers: usize) -> Peers {
+        let config = StoreConfig { info_hashes, peers, ..StoreConfig::default() };
+        Peers::new(&config, Id::from_bytes([0; 20]))
+    }
+
+    fn addr(host: u8, port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, host], port))
+    }
+
+    fn listed(peers: &Peers, now: Instant) -> Vec<SocketAddr> {
+        peers.of(now, &HASH, Family::V4).map(|(addr, _)| addr).collect()
+    }
+
+    #[test]
+    fn one_address_is_one_peer_however_often_it_announces() {
+        let now = crate::testing::start();
+        let mut peers = peers(10, 10);
+        for seed in [false, true, true] {
+            peers.announce(now, HASH, addr(1, 9), addr(1, 80), seed).unwrap();
+        }
+        let all: Vec<_> = peers.of(now, &HASH, Family::V4).collect();
+        assert_eq!(all, [(addr(1, 80), true)]);
+        assert_eq!(peers.of(now, &HASH, Family::V6).count(), 0);
+    }
+
+    #[test]
+    fn a_peer_is_forgotten_after_forty_five_minutes_of_silence() {
+        let now = crate::testing::start();
+        let mut peers = peers(10, 10);
+        peers.announce(now, HASH, addr(1, 9), addr(1, 80), false).unwrap();
+        let minutes = |n: u64| now + Duration::from_secs(60 * n);
+        peers.announce(minutes(30), HASH, addr(2, 9), addr(2, 80), false).unwrap();
+        assert_eq!(listed(&peers, minutes(44)).len(), 2);
+        assert_eq!(listed(&peers, minutes(45)), [addr(2, 80)]);
+        peers.sweep(minutes(75));
+        assert_eq!(peers.info_hashes(), 0);
+    }
+
+    #[test]
+    fn a_full_swarm_loses_its_longest_silent_peer() {
+        let now = crate::testing::start();
+        let mut peers = peers(10, 3);
+        for n in 1..=3 {
+            let at = now + Duration::from_secs(u64::from(n));
+            peers.announce(at, HASH, addr(n, 9), addr(n, 80), false).unwrap();
+        }
+        let later = now + Duration::from_secs(10);
+        peers.announce(later, HASH, addr(1, 9), addr(1, 80), false).unwrap();
+        peers.announce(later, HASH, addr(4, 9), addr(4, 80), false).unwrap();
+        assert_eq!(listed(&peers, later), [addr(1, 80), addr(3, 80), addr(4, 80)]);
+    }
+
+    #[test]
+    fn the_number_of_info_hashes_is_capped_and_near_ones_stay() {
+        let now = crate::testing::start();
+        let mut peers = peers(50, 3);
+        for n in 0..=255_u8 {
+            let _ = peers.announce(now, Id::from_bytes([n; 20]), addr(1, 9), addr(1, 80), false);
+        }
+        assert_eq!(peers.info_hashes(), 50);
+        let mut kept: Vec<_> = peers.hashes().map(|id| id.as_bytes()[0]).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, (0..50).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,100 @@
+//! The way out: datagrams, events and randomness, for every part that speaks.
+//! One struct, so that each message is counted, encoded and matched in one place.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use mainstay_krpc::{Id, Message, Method, Query, Want};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use crate::transactions::{Purpose, Transactions};
+use crate::{Config, Counters, Event, Transmit};
+
+/// Who we are, in the `v` of our messages.
+const VERSION: &[u8; 4] = b"MS\x00\x01";
+
+/// What waits to go out, and what was sent.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) rng: StdRng,
+    pub(crate) transactions: Transactions,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) counters: Counters,
+    transmits: VecDeque<Transmit>,
+    read_only: bool,
+}
+
+/// One request to send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    /// Our id in the receiver's network.
+    pub(crate) own: Id,
+    pub(crate) to: SocketAddr,
+    /// The id it must answer under, where known.
+    pub(crate) id: Option<Id>,
+    pub(crate) want: Want,
+    pub(crate) method: Method<'a>,
+    pub(crate) purpose: Purpose,
+}
+
+impl Wire {
+    pub(crate) fn new(config: &Config, seed: [u8; 32]) -> Self {
+        Self {
+            rng: StdRng::from_seed(seed),
+            transactions: Transactions::new(config.request_timeout),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            transmits: VecDeque::new(),
+            read_only: config.read_only,
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) fn ask(&mut self, now: Instant, request: Request<'_>) {
+        let Request { own, to, id, want, method, purpose } = request;
+        let tid = self.transactions.open(now, &mut self.rng, to, id, purpose);
+        let mut message = Message::query(&tid, Query { id: own, want, method });
+        message.version = Some(VERSION);
+        message.read_only = self.read_only;
+        self.send(to, &message);
+    }
+
+    /// Sends a reply: it always names us and the receiver's address
+    /// ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)).
+    pub(crate) fn reply(&mut self, to: SocketAddr, message: Message<'_>) {
+        self.counters.served += 1;
+        let payload = encode_reply(to, message);
+        self.push(to, payload);
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        let transmit = self.transmits.pop_front();
+        if self.transmits.is_empty() && self.transmits.capacity() > 64 {
+            // A burst is over: an idle node keeps little.
+            self.transmits.shrink_to(16);
+        }
+        transmit
+    }
+
+    fn send(&mut self, to: SocketAddr, message: &Message<'_>) {
+        let mut payload = Vec::with_capacity(128);
+        message.encode(&mut payload);
+        self.push(to, payload);
+    }
+
+    fn push(&mut self, to: SocketAddr, payload: Vec<u8>) {
+        self.counters.sent += 1;
+        self.transmits.push_back(Transmit { to, payload });
+    }
+}
+
+/// The bytes of a reply as they would be sent to `to`.
+pub(crate) fn encode_reply(to: SocketAddr, mut message: Message<'_>) -> Vec<u8> {
+    message.ip = Some(to);
+    message.version = Some(VERSION);
+    let mut payload = Vec::with_capacity(384);
+    message.encode(&mut payload);
+    payload
+}
