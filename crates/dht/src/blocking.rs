@@ -8,7 +8,8 @@ use mainstay_keys::PublicKey;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 
-use crate::error::{GetError, PutError};
+use crate::command::Pong;
+use crate::error::{GetError, PingError, PutError};
 use crate::handle::Dht;
 use crate::info::Info;
 use crate::runtime::block_on;
@@ -114,6 +115,15 @@ impl DhtBlocking {
     /// [`PutError`], if no node took the announcement.
     pub fn announce_peer(&self, info_hash: Id, port: Option<u16>) -> Result<PutReport, PutError> {
         block_on(self.0.announce_peer(info_hash, port))
+    }
+
+    /// As [`Dht::ping`].
+    ///
+    /// # Errors
+    ///
+    /// [`PingError`], if nobody answered.
+    pub fn ping(&self, address: SocketAddr) -> Result<Pong, PingError> {
+        block_on(self.0.ping(address))
     }
 
     /// As [`Dht::find_node`].

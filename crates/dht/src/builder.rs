@@ -206,6 +206,7 @@ impl DhtBuilder {
         self.config.ipv4 = ports.ipv4.as_ref().and_then(|port| v4(port.local_addr()));
         self.config.ipv6 = ports.ipv6.as_ref().and_then(|port| v6(port.local_addr()));
         self.config.bootstrap = literal;
+        self.config.more_bootstrap = !names.is_empty();
         let node = Node::new(self.config, seed, Instant::now());
         Ok(driver::start(&runtime, node, ports, names))
     }

@@ -2,6 +2,7 @@
 //! Separate because it is the whole of what the two sides know of each other.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples};
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
@@ -24,6 +25,16 @@ pub(crate) enum Command {
     Shutdown(oneshot::Sender<()>),
 }
 
+/// The answer to a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pong {
+    /// Who answered.
+    pub node: RemoteNode,
+    /// How long it took.
+    pub round_trip: Duration,
+}
+
 /// Where the answers to one ask go; the variant fits that of the ask.
 #[derive(Debug)]
 pub(crate) enum Reply {
@@ -37,6 +48,8 @@ pub(crate) enum Reply {
     Peers(mpsc::Sender<Vec<SocketAddr>>, oneshot::Sender<Result<LookupReport, GetError>>),
     /// The closest nodes.
     Nodes(oneshot::Sender<Result<Vec<RemoteNode>, GetError>>),
+    /// Who answered a ping, if anybody.
+    Pong(oneshot::Sender<Option<Pong>>),
     /// The samples.
     Samples(oneshot::Sender<Result<Vec<Samples>, GetError>>),
     /// The report of a put or announce, with the sequence number it was to replace.
@@ -51,6 +64,7 @@ impl Reply {
             Self::Newest(reply) => reply.is_closed(),
             Self::Immutable(reply) => reply.is_closed(),
             Self::Nodes(reply) => reply.is_closed(),
+            Self::Pong(reply) => reply.is_closed(),
             Self::Samples(reply) => reply.is_closed(),
             Self::Put(_, reply) => reply.is_closed(),
         }

@@ -162,6 +162,21 @@ fn stored(newest: &Option<Box<MutableItem>>) -> String {
     }
 }
 
+/// Nobody answered a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PingError {
+    /// Nothing came back in time.
+    #[error("{address} did not answer; no node is there, or a firewall is in between")]
+    NoAnswer {
+        /// The address that was asked.
+        address: SocketAddr,
+    },
+    /// The node was shut down, or the runtime that drove it is gone.
+    #[error("this DHT node has been shut down")]
+    Shutdown,
+}
+
 /// A node could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

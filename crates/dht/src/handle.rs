@@ -14,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::blocking::DhtBlocking;
 use crate::builder::DhtBuilder;
-use crate::command::{CancelOnDrop, Command, Reply};
-use crate::error::{GetError, PutError};
+use crate::command::{CancelOnDrop, Command, Pong, Reply};
+use crate::error::{GetError, PingError, PutError};
 use crate::info::{Info, Published, Readiness};
 use crate::stream::{GetStream, Start};
 use crate::trace::TraceStream;
@@ -182,6 +182,16 @@ impl Dht {
         port: Option<u16>,
     ) -> Result<PutReport, PutError> {
         self.put(Ask::AnnouncePeer { info_hash, port }, None).await
+    }
+
+    /// Asks whether a node is at this address.
+    ///
+    /// # Errors
+    ///
+    /// [`PingError`], if nobody answered.
+    pub async fn ping(&self, address: SocketAddr) -> Result<Pong, PingError> {
+        let answer = self.ask(Ask::Ping { addr: address }, Reply::Pong).await;
+        answer.ok_or(PingError::Shutdown)?.ok_or(PingError::NoAnswer { address })
     }
 
     /// The nodes closest to `target` that answered, closest first, of both families.

@@ -52,7 +52,8 @@ mod trace;
 
 pub use blocking::DhtBlocking;
 pub use builder::{DEFAULT_BOOTSTRAP, DEFAULT_PORT, DhtBuilder};
-pub use error::{BuildError, GetError, PutError};
+pub use command::Pong;
+pub use error::{BuildError, GetError, PingError, PutError};
 pub use handle::Dht;
 pub use info::Info;
 pub use stream::{GetIter, GetStream};

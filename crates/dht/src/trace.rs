@@ -15,14 +15,14 @@ use tokio::sync::mpsc;
 pub struct TraceStep {
     /// Which lookup; steps of several may come mixed.
     pub query: QueryId,
-    /// What that lookup is after.
-    pub target: Id,
+    /// What that lookup is after; a ping is after nothing.
+    pub target: Option<Id>,
     /// When, about which node, and what happened.
     pub step: Step,
 }
 
 impl TraceStep {
-    pub(crate) fn new(query: QueryId, target: Id, step: Step) -> Self {
+    pub(crate) fn new(query: QueryId, target: Option<Id>, step: Step) -> Self {
         Self { query, target, step }
     }
 }

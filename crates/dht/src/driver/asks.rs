@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use mainstay_dht_proto::{Ask, Event, LookupReport, Node, Outcome, QueryId};
+use mainstay_dht_proto::{
+    Ask, Event, LookupError, LookupReport, Node, Outcome, QueryId, RemoteNode,
+};
 use mainstay_krpc::Id;
 use mainstay_krpc::item::mutable_target;
 use tokio::sync::mpsc;
 
-use crate::command::Reply;
+use crate::command::{Pong, Reply};
 use crate::error::{GetError, PutError};
 use crate::trace::TraceStep;
 
@@ -24,7 +26,7 @@ pub(crate) struct OpenAsks {
 #[derive(Debug)]
 struct OpenAsk {
     ticket: u64,
-    target: Id,
+    target: Option<Id>,
     reply: Reply,
 }
 
@@ -115,6 +117,9 @@ fn finish(reply: Reply, outcome: Outcome, report: LookupReport) {
         (Reply::Nodes(reply), Outcome::Nodes(result)) => {
             let _ = reply.send(result.map_err(GetError::from));
         }
+        (Reply::Pong(reply), Outcome::Nodes(result)) => {
+            let _ = reply.send(pong(result, &report));
+        }
         (Reply::Samples(reply), Outcome::Samples(result)) => {
             let _ = reply.send(result.map_err(GetError::from));
         }
@@ -127,14 +132,21 @@ fn finish(reply: Reply, outcome: Outcome, report: LookupReport) {
     }
 }
 
-fn target(ask: &Ask) -> Id {
+fn pong(result: Result<Vec<RemoteNode>, LookupError>, report: &LookupReport) -> Option<Pong> {
+    let node = result.ok()?.into_iter().next()?;
+    Some(Pong { node, round_trip: report.elapsed })
+}
+
+/// What an ask is after, for who watches; a ping is after nothing.
+fn target(ask: &Ask) -> Option<Id> {
     match ask {
-        Ask::GetMutable { key, salt, .. } => mutable_target(key.as_bytes(), salt),
-        Ask::PutMutable { item, .. } => item.target(),
-        Ask::PutImmutable { item } => item.target(),
+        Ask::GetMutable { key, salt, .. } => Some(mutable_target(key.as_bytes(), salt)),
+        Ask::PutMutable { item, .. } => Some(item.target()),
+        Ask::PutImmutable { item } => Some(item.target()),
         Ask::GetImmutable { target }
         | Ask::FindNode { target }
-        | Ask::SampleInfohashes { target } => *target,
-        Ask::GetPeers { info_hash } | Ask::AnnouncePeer { info_hash, .. } => *info_hash,
+        | Ask::SampleInfohashes { target } => Some(*target),
+        Ask::GetPeers { info_hash } | Ask::AnnouncePeer { info_hash, .. } => Some(*info_hash),
+        Ask::Ping { .. } => None,
     }
 }
