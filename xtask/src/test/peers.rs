@@ -10,7 +10,7 @@ use crate::journal::{Journal, Outcome};
 use crate::workspace::Workspace;
 
 /// The version of libtorrent's Python wheel that the tests talk to.
-const LIBTORRENT: &str = "libtorrent==2.0.11";
+const LIBTORRENT: &str = "libtorrent==2.1.1";
 /// Where the peers' sources are.
 const SOURCES: &str = "tests/interop/peers";
 
