@@ -12,6 +12,8 @@ pub(crate) struct Arguments {
     pub(crate) require_all: bool,
     /// Do not set up the programs of other people that the interop tests talk to.
     pub(crate) no_peers: bool,
+    /// Tasks that `ci` leaves out.
+    pub(crate) except: Vec<String>,
     pub(crate) packages: Vec<String>,
     pub(crate) seconds: u64,
     /// Names of tests (or fuzz targets) to run; empty means all.
@@ -30,6 +32,7 @@ impl Arguments {
             root: default_root(),
             require_all: false,
             no_peers: false,
+            except: Vec::new(),
             packages: Vec::new(),
             seconds: 20,
             filters: Vec::new(),
@@ -41,6 +44,7 @@ impl Arguments {
                 "--require-all" => arguments.require_all = true,
                 "--no-peers" => arguments.no_peers = true,
                 "--root" => arguments.root = PathBuf::from(value()?),
+                "--except" => arguments.except.push(value()?),
                 "-p" | "--package" => arguments.packages.push(value()?),
                 "--seconds" => {
                     let text = value()?;
@@ -58,6 +62,11 @@ impl Arguments {
             arguments.task = "help".to_owned();
         }
         Ok(arguments)
+    }
+
+    /// All tasks are asked for, not one.
+    pub(crate) fn is_ci(&self) -> bool {
+        self.task == "ci"
     }
 }
 

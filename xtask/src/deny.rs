@@ -2,6 +2,7 @@
 //!
 //! Separate because it judges other people's packages. Advisories are left to a job with the internet.
 
+use crate::arguments::Arguments;
 use crate::cargo;
 use crate::journal::{Journal, Outcome};
 use crate::tools;
@@ -10,7 +11,7 @@ use crate::workspace::Workspace;
 const PROGRAM: &str = "cargo-deny";
 
 /// Runs cargo-deny where it is installed.
-pub(crate) fn run(workspace: &Workspace, journal: &mut Journal) {
+pub(crate) fn run(workspace: &Workspace, _: &Arguments, journal: &mut Journal) {
     journal.step("deny: licences, bans, sources", || match tools::find(workspace, PROGRAM) {
         Some(program) => cargo::run(
             cargo::program_in(&workspace.root, program)

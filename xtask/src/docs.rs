@@ -4,6 +4,7 @@
 
 use std::fs;
 
+use crate::arguments::Arguments;
 use crate::cargo;
 use crate::journal::{Journal, Outcome};
 use crate::tools;
@@ -15,8 +16,8 @@ const COMPILED_BY: (&str, &str) = ("mainstay-tests", "tests/src/book.rs");
 /// Its binary and the library `mainstay` would be written to the same folder.
 const SAME_NAME: &str = "mainstay-cli";
 
-/// Runs everything; the blocks only when `test` does not run them in the same breath.
-pub(crate) fn run(workspace: &Workspace, with_blocks: bool, journal: &mut Journal) {
+/// Runs everything; the blocks unless `ci` does it, where `test` has run them.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Journal) {
     journal.step("docs: rustdoc with private items", || {
         let own = rustdoc(workspace, &["-p", SAME_NAME, "--document-private-items"]);
         let rest = ["--workspace", "--exclude", SAME_NAME, "--document-private-items"];
@@ -31,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, with_blocks: bool, journal: &mut Journa
         Some(program) => book(workspace, &program.to_string_lossy()).into(),
         None => Outcome::Skipped(tools::missing(PROGRAM)),
     });
-    if with_blocks {
+    if !arguments.is_ci() {
         journal.step("docs: Rust blocks of the book and README", || {
             let mut command = cargo::cargo(&workspace.root);
             cargo::run(command.args(["test", "--quiet", "--doc", "-p", COMPILED_BY.0])).into()

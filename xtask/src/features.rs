@@ -9,6 +9,7 @@ mod tree;
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::arguments::Arguments;
 use crate::cargo;
 use crate::journal::{Journal, Outcome};
 use crate::layers;
@@ -22,7 +23,7 @@ const BROWSER: &str = "wasm32-unknown-unknown";
 const PAGE: &str = "docs/features.md";
 
 /// Checks the manifest, then each row, then the page.
-pub(crate) fn run(workspace: &Workspace, journal: &mut Journal) {
+pub(crate) fn run(workspace: &Workspace, _: &Arguments, journal: &mut Journal) {
     let Some(facade) = workspace.package(FACADE) else {
         return journal.step("features", || Outcome::from(Err(format!("no package {FACADE}"))));
     };

@@ -7,13 +7,14 @@ mod table;
 
 use std::collections::BTreeSet;
 
+use crate::arguments::Arguments;
 use crate::cargo;
 use crate::journal::{Journal, Outcome};
 use crate::workspace::{Dependency, Kind, Package, Workspace};
 use table::{Arrow, Others, Row, TABLE};
 
 /// Checks the arrows, then what comes in behind them.
-pub(crate) fn run(workspace: &Workspace, journal: &mut Journal) {
+pub(crate) fn run(workspace: &Workspace, _: &Arguments, journal: &mut Journal) {
     journal.step("layers: declared imports", || Outcome::of(arrows(workspace)));
     journal.step("layers: imports of imports", || Outcome::of(strangers(workspace)));
 }

@@ -5,7 +5,6 @@
 
 mod arguments;
 mod cargo;
-mod ci;
 mod deny;
 mod docs;
 mod features;
@@ -27,7 +26,7 @@ use workspace::Workspace;
 const USAGE: &str = "\
 cargo xtask TASK [OPTIONS]: the checks of Mainstay
 
-  ci                         everything below, in this order
+  ci [--except TASK]...      everything below, in this order
   tidy                       file headers and sizes, names, docs, versions: what no compiler checks
   layers                     who may import whom, against `cargo metadata` and `cargo tree`
   lint                       rustfmt, then clippy per package with default, no and all features
@@ -57,6 +56,13 @@ fn main() -> ExitCode {
         print!("{USAGE}");
         return ExitCode::SUCCESS;
     }
+    let tasks = match chosen(&arguments) {
+        Ok(tasks) => tasks,
+        Err(unknown) => {
+            eprintln!("xtask: there is no task `{unknown}`\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
     let workspace = match Workspace::load(&arguments.root) {
         Ok(workspace) => workspace,
         Err(problem) => {
@@ -65,26 +71,69 @@ fn main() -> ExitCode {
         }
     };
     let mut journal = Journal::new(arguments.require_all);
-    if !run(&arguments.task, &arguments, &workspace, &mut journal) {
-        eprintln!("xtask: there is no task `{}`\n\n{USAGE}", arguments.task);
-        return ExitCode::from(2);
+    for (_, run) in tasks {
+        run(&workspace, &arguments, &mut journal);
     }
     journal.finish()
 }
 
-/// Runs one task; false when there is none of that name.
-fn run(task: &str, arguments: &Arguments, workspace: &Workspace, journal: &mut Journal) -> bool {
-    match task {
-        "ci" => ci::run(workspace, arguments, journal),
-        "tidy" => tidy::run(workspace, journal),
-        "layers" => layers::run(workspace, journal),
-        "lint" => lint::run(workspace, arguments, journal),
-        "test" => test::run(workspace, arguments, journal),
-        "features" => features::run(workspace, journal),
-        "docs" => docs::run(workspace, true, journal),
-        "deny" => deny::run(workspace, journal),
-        "fuzz" => fuzz::run(workspace, arguments, journal),
-        _ => return false,
+/// A task's name and what it does.
+type Task = (&'static str, fn(&Workspace, &Arguments, &mut Journal));
+
+/// Every task but `ci`, which is all of them in the order in which a person wants to hear bad news: first what
+/// is wrong in a second and mended in a minute, then the code, then what is built from it and written around it.
+const TASKS: [Task; 8] = [
+    ("tidy", tidy::run),
+    ("layers", layers::run),
+    ("lint", lint::run),
+    ("test", test::run),
+    ("features", features::run),
+    ("docs", docs::run),
+    ("deny", deny::run),
+    ("fuzz", fuzz::run),
+];
+
+/// The tasks that the command line asks for, or the word that is none.
+fn chosen(arguments: &Arguments) -> Result<Vec<Task>, &str> {
+    let is_task = |name: &str| TASKS.iter().any(|(task, _)| *task == name);
+    let named = arguments.except.iter().chain((!arguments.is_ci()).then_some(&arguments.task));
+    if let Some(unknown) = named.map(String::as_str).find(|name| !is_task(name)) {
+        return Err(unknown);
     }
-    true
+    let asked = |name: &str| {
+        name == arguments.task || arguments.is_ci() && !arguments.except.iter().any(|e| e == name)
+    };
+    Ok(TASKS.into_iter().filter(|(name, _)| asked(name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen_of(line: &str) -> Result<Vec<&'static str>, String> {
+        let arguments = Arguments::parse(line.split(' ').map(str::to_owned)).unwrap();
+        let tasks = chosen(&arguments).map_err(str::to_owned)?;
+        Ok(tasks.into_iter().map(|(name, _)| name).collect())
+    }
+
+    #[test]
+    fn ci_is_every_task_but_those_excepted() {
+        assert_eq!(chosen_of("ci").unwrap().len(), TASKS.len());
+        let tasks = chosen_of("ci --except test --except fuzz").unwrap();
+        assert_eq!(tasks, ["tidy", "layers", "lint", "features", "docs", "deny"]);
+        assert_eq!(chosen_of("docs").unwrap(), ["docs"]);
+    }
+
+    #[test]
+    fn a_word_that_is_no_task_is_named_wherever_it_stands() {
+        assert_eq!(chosen_of("polish"), Err("polish".to_owned()));
+        assert_eq!(chosen_of("ci --except polish"), Err("polish".to_owned()));
+    }
+
+    #[test]
+    fn every_task_is_in_the_usage_text() {
+        for (name, _) in TASKS {
+            assert!(USAGE.contains(&format!("\n  {name} ")), "{name}");
+        }
+    }
 }

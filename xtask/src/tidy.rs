@@ -13,6 +13,7 @@ mod sources;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::arguments::Arguments;
 use crate::journal::{Journal, Outcome};
 use crate::workspace::Workspace;
 use repository::Repository;
@@ -38,7 +39,7 @@ impl fmt::Display for Problem {
 }
 
 /// Reads the repository and checks it.
-pub(crate) fn run(workspace: &Workspace, journal: &mut Journal) {
+pub(crate) fn run(workspace: &Workspace, _: &Arguments, journal: &mut Journal) {
     let mut repository = Repository::default();
     journal.step("tidy: read the repository", || match Repository::read(&workspace.root) {
         Ok(read) => {
