@@ -1,1 +1,68 @@
-//! (in work)
+//! Publish and resolve signed packets over the DHT and relays, with cache, policy and CAS.
+//!
+//! Separate from the networks below so that what a program asks for, and what it is promised, does not
+//! depend on which of them answers:
+//!
+//! * What a [`Client`] returns for a key was signed by that key, and is never older than what it has
+//!   returned before. A backend that answers with anything else is passed over.
+//! * All backends are asked at once. One that hangs, lies or fails neither fails nor delays what
+//!   another can answer; callers that want the newest answer wait for each until its deadline.
+//! * Those who ask for one key at the same time share one lookup. A future that is dropped disturbs
+//!   nobody else.
+//! * The cache changes only after a backend has given or stored a packet, and only forwards.
+//!
+//! ```no_run
+//! use mainstay_client::{Client, PublicKey};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder().build()?;
+//! let key: PublicKey = "o4dksfbqk85ogzdb5osziw6befigbuxmuxkuxq8434q89uj56uyy".try_into()?;
+//! if let Some(packet) = client.resolve(&key).await {
+//!     for record in packet.all_resource_records() {
+//!         println!("{record}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `dht` (default) | the Mainline DHT as a backend |
+//! | `relays` (default) | HTTP relays as backends |
+
+mod backend;
+mod blocking;
+mod builder;
+mod cache;
+mod client;
+mod engine;
+mod error;
+mod flight;
+mod freshness;
+mod progress;
+mod publishing;
+mod report;
+mod runtime;
+mod seen;
+
+pub use blocking::ClientBlocking;
+#[cfg(feature = "relays")]
+pub use builder::DEFAULT_RELAYS;
+pub use builder::{ClientBuilder, DEFAULT_MAX_RECURSION_DEPTH, DEFAULT_RELAY_TIMEOUT};
+pub use cache::{Cache, CacheError, Cached, DEFAULT_CACHE_SIZE, InMemoryCache, Peek, Put};
+pub use client::Client;
+#[cfg(feature = "relays")]
+pub use error::InvalidRelayUrl;
+pub use error::{Answers, BuildError, ConcurrencyError, PublishError, ResolveError};
+pub use freshness::{DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, Freshness, Known, Policy, Verdict};
+#[cfg(feature = "dht")]
+pub use mainstay_dht as dht;
+pub use mainstay_keys::{Keypair, PublicKey};
+pub use mainstay_packets::{SignedPacket, SignedPacketBuilder, Timestamp};
+pub use report::{
+    Answer, AnswerOutcome, BackendName, Failure, PublishOutcome, PublishReport, PublishResult,
+    Resolution, Source,
+};

@@ -1,0 +1,202 @@
+//! What all clones of a client share, and how a key is resolved with it.
+//!
+//! Separate from `Client` because background work holds this, while a `Client` is only a handle.
+
+use std::sync::Arc;
+
+use mainstay_keys::PublicKey;
+use mainstay_packets::Timestamp;
+use tokio::sync::watch;
+
+use crate::backend::{Backend, Reach};
+use crate::cache::{Cache, Cached, Peek};
+use crate::error::ResolveError;
+use crate::flight::Flights;
+use crate::freshness::{Freshness, Known, Policy, Verdict};
+use crate::progress::{Progress, is_better};
+use crate::publishing::Publishes;
+use crate::report::{Answer, AnswerOutcome, Failure, Resolution, Source};
+use crate::runtime::Background;
+use crate::seen::Seen;
+
+/// What all clones of a client share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) cache: Option<Arc<dyn Cache>>,
+    pub(crate) freshness: Freshness,
+    pub(crate) seen: Seen,
+    pub(crate) backends: Vec<Arc<dyn Backend>>,
+    pub(crate) flights: Flights,
+    pub(crate) publishes: Publishes,
+    pub(crate) background: Background,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        backends: Vec<Arc<dyn Backend>>,
+        cache: Option<Arc<dyn Cache>>,
+        freshness: Freshness,
+        background: Background,
+    ) -> Self {
+        let capacity = cache.as_ref().map_or(0, |cache| cache.capacity());
+        Self {
+            cache,
+            freshness,
+            seen: Seen::beside_cache_of(capacity),
+            backends,
+            flights: Flights::default(),
+            publishes: Publishes::default(),
+            background,
+        }
+    }
+
+    /// Answers from memory if that takes no waiting.
+    pub(crate) fn at_hand(&self, key: &PublicKey, policy: Policy) -> Option<Resolution> {
+        let Peek::Hit(cached) = self.cache.as_ref()?.peek(key) else {
+            return None;
+        };
+        let verdict = self.freshness.judge(Known::Packet(&cached), Timestamp::now(), policy);
+        (verdict == Verdict::Serve).then(|| from_cache(cached))
+    }
+
+    /// Resolves a key as the policy says.
+    pub(crate) async fn resolve(
+        self: Arc<Self>,
+        key: PublicKey,
+        policy: Policy,
+    ) -> Result<Resolution, ResolveError> {
+        let cached = self.recall(&key).await;
+        let absent_since = self.seen.absent_since(&key);
+        let known = match (&cached, absent_since) {
+            (Some(cached), _) => Known::Packet(cached),
+            (None, Some(since)) => Known::Absent(since),
+            (None, None) => Known::Nothing,
+        };
+        let verdict = self.freshness.judge(known, Timestamp::now(), policy);
+        match (verdict, cached) {
+            (Verdict::Serve, Some(cached)) => Ok(from_cache(cached)),
+            (Verdict::ServeAndRefresh, Some(cached)) => {
+                // Whether there is room for a refresh or not, the caller is served.
+                let at_hand = Some(cached.packet.timestamp());
+                let _ = Flights::join_or_start(&self, key, Reach::First, at_hand);
+                Ok(from_cache(cached))
+            }
+            (Verdict::DenyFromMemory | Verdict::Serve | Verdict::ServeAndRefresh, _) => {
+                Err(self.denial(policy))
+            }
+            (Verdict::AskFirst { or_stale }, cached) => {
+                let fallback = cached.clone().filter(|_| or_stale);
+                let answer = self.ask(key, Reach::First, cached.as_ref()).await;
+                answer.or_else(|error| fallback.map(from_cache).ok_or(error))
+            }
+            (Verdict::AskAll { or_cached }, cached) => {
+                let answer = self.ask(key, Reach::All, cached.as_ref()).await;
+                newest_of(answer, cached.filter(|_| or_cached))
+            }
+        }
+    }
+
+    /// Asks the network and waits until its answer suffices for `reach`.
+    pub(crate) async fn ask(
+        self: &Arc<Self>,
+        key: PublicKey,
+        reach: Reach,
+        cached: Option<&Cached>,
+    ) -> Result<Resolution, ResolveError> {
+        let at_hand = cached.map(|cached| cached.packet.timestamp());
+        let mut progress =
+            Flights::join_or_start(self, key, reach, at_hand).ok_or(ResolveError::Busy)?;
+        if let Ok(progress) = progress.wait_for(|progress| progress.suffices(reach)).await {
+            return conclude(&progress);
+        }
+        Err(abandoned(&progress))
+    }
+
+    /// Puts a packet that a backend holds into the cache, and notes its timestamp.
+    pub(crate) async fn remember(&self, cached: Cached) {
+        let (key, timestamp) = (cached.packet.public_key(), cached.packet.timestamp());
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.put(cached).await
+        {
+            tracing::warn!(%key, %error, "the cache did not take a packet");
+        }
+        self.seen.note_packet(key, timestamp);
+    }
+
+    /// What the cache holds, unless something newer has been seen since.
+    pub(crate) async fn recall(&self, key: &PublicKey) -> Option<Cached> {
+        let cache = self.cache.as_ref()?;
+        let cached = match cache.peek(key) {
+            Peek::Hit(cached) => Some(cached),
+            Peek::Miss => None,
+            Peek::Ask => cache.get(key).await.unwrap_or_else(|error| {
+                tracing::warn!(%key, %error, "the cache could not be read");
+                None
+            }),
+        }?;
+        let seen = self.seen.highest(key);
+        // A cache that others can write to is not trusted further than any other source.
+        let ours = cached.packet.public_key() == *key;
+        let current = seen.is_none_or(|seen| seen <= cached.packet.timestamp());
+        (ours && current).then_some(cached)
+    }
+
+    fn denial(&self, policy: Policy) -> ResolveError {
+        if policy == Policy::CacheOnly {
+            return ResolveError::NotCached;
+        }
+        let answers = self
+            .backends
+            .iter()
+            .map(|backend| Answer { backend: backend.name(), outcome: AnswerOutcome::NotFound });
+        ResolveError::from_answers(answers.collect())
+    }
+}
+
+fn from_cache(cached: Cached) -> Resolution {
+    Resolution {
+        packet: cached.packet,
+        source: Source::Cache,
+        last_seen: cached.last_seen,
+        answers: Vec::new(),
+    }
+}
+
+fn conclude(progress: &Progress) -> Result<Resolution, ResolveError> {
+    let answers = progress.answers().to_vec();
+    let Some(best) = progress.best() else {
+        return Err(ResolveError::from_answers(answers));
+    };
+    Ok(Resolution {
+        packet: best.packet.clone(),
+        source: best.source.clone(),
+        last_seen: best.last_seen,
+        answers,
+    })
+}
+
+/// The newer of the network's answer and the cached packet, where that may compete.
+fn newest_of(
+    answer: Result<Resolution, ResolveError>,
+    cached: Option<Cached>,
+) -> Result<Resolution, ResolveError> {
+    let Some(cached) = cached else {
+        return answer;
+    };
+    match answer {
+        Ok(found) if !is_better(&cached.packet, &found.packet, Timestamp::now()) => Ok(found),
+        Ok(found) => Ok(Resolution { answers: found.answers, ..from_cache(cached) }),
+        Err(error) => Ok(Resolution { answers: error.answers().to_vec(), ..from_cache(cached) }),
+    }
+}
+
+/// The error when a flight's task died before its end: the runtime is being torn down.
+fn abandoned(progress: &watch::Receiver<Progress>) -> ResolveError {
+    let mut answers = progress.borrow().answers().to_vec();
+    for answer in &mut answers {
+        if matches!(answer.outcome, AnswerOutcome::Pending) {
+            answer.outcome = AnswerOutcome::Failed(Failure::Abandoned);
+        }
+    }
+    ResolveError::from_answers(answers)
+}

@@ -1,0 +1,182 @@
+//! Lookups under way: one for each key and reach, shared by all who ask meanwhile.
+//!
+//! Separate because a flight belongs to none of its callers: it ends when every backend has answered
+//! or run out of time, whoever has stopped waiting.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use mainstay_keys::PublicKey;
+use mainstay_packets::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::timeout;
+
+use crate::backend::{Backend, End, Find, Finds, Question, Reach};
+use crate::cache::Cached;
+use crate::engine::Engine;
+use crate::progress::{Progress, Worth};
+use crate::report::Failure;
+
+/// How many lookups may be under way at once; further ones are refused until one has ended.
+pub(crate) const MAX_FLIGHTS: usize = 4096;
+
+/// How many finds may wait to be looked at before the backend that sends them waits.
+const QUEUE: usize = 32;
+
+type Entry = (PublicKey, Reach);
+
+/// The lookups under way.
+#[derive(Debug)]
+pub(crate) struct Flights {
+    entries: Mutex<HashMap<Entry, watch::Receiver<Progress>>>,
+    room: Arc<Semaphore>,
+}
+
+impl Default for Flights {
+    fn default() -> Self {
+        Self { entries: Mutex::default(), room: Arc::new(Semaphore::new(MAX_FLIGHTS)) }
+    }
+}
+
+impl Flights {
+    /// Joins the lookup under way for this key, or starts one. `None` when there are too many.
+    ///
+    /// A lookup that reaches further serves those who ask for less, but not the other way round. One
+    /// whose answer is in already is not joined: what it says was true before the caller asked.
+    pub(crate) fn join_or_start(
+        engine: &Arc<Engine>,
+        key: PublicKey,
+        reach: Reach,
+        at_hand: Option<Timestamp>,
+    ) -> Option<watch::Receiver<Progress>> {
+        let mut entries = engine.flights.lock();
+        for reach_of_other in [Reach::All, reach] {
+            let under_way = entries.get(&(key, reach_of_other));
+            if let Some(progress) = under_way.filter(|other| !other.borrow().suffices(reach)) {
+                return Some(progress.clone());
+            }
+        }
+        let room = engine.flights.room.clone().try_acquire_owned().ok()?;
+        let (sender, progress) =
+            watch::channel(Progress::of(engine.backends.iter().map(|backend| backend.name())));
+        entries.insert((key, reach), progress.clone());
+        drop(entries);
+        let landing = Landing {
+            engine: engine.clone(),
+            entry: (key, reach),
+            progress: progress.clone(),
+            _room: room,
+        };
+        let question = Question { key, reach, at_hand };
+        engine.background.spawn(fly(landing, question, sender));
+        Some(progress)
+    }
+
+    /// Lets later callers start afresh: what is under way may not know of a packet just published.
+    pub(crate) fn outdate(&self, key: PublicKey) {
+        let mut entries = self.lock();
+        entries.remove(&(key, Reach::First));
+        entries.remove(&(key, Reach::All));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Entry, watch::Receiver<Progress>>> {
+        // No holder leaves the map half changed, so what a panic left is sound.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the flight off the list when it ends, however it ends.
+struct Landing {
+    engine: Arc<Engine>,
+    entry: Entry,
+    progress: watch::Receiver<Progress>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let mut entries = self.engine.flights.lock();
+        let ours =
+            entries.get(&self.entry).is_some_and(|listed| listed.same_channel(&self.progress));
+        if ours {
+            entries.remove(&self.entry);
+        }
+    }
+}
+
+/// Asks all backends at once and follows them to their ends.
+async fn fly(landing: Landing, question: Question, progress: watch::Sender<Progress>) {
+    let engine = &landing.engine;
+    let (queue, mut finds) = mpsc::channel(QUEUE);
+    let mut running: FuturesUnordered<_> = engine
+        .backends
+        .iter()
+        .enumerate()
+        .map(|(index, backend)| ask(index, &**backend, question, Finds::new(index, queue.clone())))
+        .collect();
+    drop(queue);
+    loop {
+        tokio::select! {
+            biased;
+            Some((backend, find)) = finds.recv() => {
+                handle_find(engine, question, &progress, backend, find).await;
+            }
+            Some((backend, end)) = running.next() => {
+                // What it sent right before it ended is still in the queue.
+                while let Ok((backend, find)) = finds.try_recv() {
+                    handle_find(engine, question, &progress, backend, find).await;
+                }
+                progress.send_modify(|progress| progress.handle_end(backend, end));
+            }
+            else => break,
+        }
+    }
+    if progress.borrow().is_absence() && engine.freshness.negative_ttl() > 0 {
+        engine.seen.note_absence(question.key, Timestamp::now());
+    }
+}
+
+async fn ask(
+    index: usize,
+    backend: &dyn Backend,
+    question: Question,
+    finds: Finds,
+) -> (usize, End) {
+    let patience = backend.patience();
+    let end = timeout(patience, backend.resolve(question, finds))
+        .await
+        .unwrap_or(End::Failed(Failure::TimedOut { after: patience }));
+    (index, end)
+}
+
+async fn handle_find(
+    engine: &Engine,
+    question: Question,
+    progress: &watch::Sender<Progress>,
+    backend: usize,
+    mut find: Find,
+) {
+    // Before anything else looks at it.
+    if find.packet.public_key() != question.key {
+        progress.send_modify(|progress| progress.handle_wrong_key(backend));
+        return;
+    }
+    let now = Timestamp::now();
+    find.last_seen = find.last_seen.min(now);
+    let seen = engine.seen.highest(&question.key).max(question.at_hand);
+    // Judged on a copy first, so that it is remembered before any caller can be told of it.
+    let mut next = progress.borrow().clone();
+    let worth = next.handle_find(backend, find.clone(), seen, &engine.freshness, now);
+    if worth == Worth::Remember {
+        let cached = Cached { packet: find.packet, last_seen: find.last_seen };
+        engine.remember(cached).await;
+    }
+    progress.send_replace(next);
+}

@@ -1,0 +1,240 @@
+//! Publishes under way: at most one packet of a key goes out at a time, and rivals are told.
+//!
+//! Separate because the rules hold between callers, before any backend is asked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+use mainstay_keys::PublicKey;
+use mainstay_packets::{SignedPacket, Timestamp};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
+
+use crate::backend::{Backend, Reach};
+use crate::cache::Cached;
+use crate::engine::Engine;
+use crate::error::{ConcurrencyError, PublishError};
+use crate::report::{Failure, PublishOutcome, PublishReport, PublishResult};
+
+/// How many publishes may be under way at once; further ones are refused until one has ended.
+pub(crate) const MAX_PUBLISHES: usize = 4096;
+
+/// How a publish ended.
+pub(crate) type Outcome = Result<PublishReport, PublishError>;
+
+/// `None` until the publish has ended.
+type Pending = watch::Receiver<Option<Outcome>>;
+
+/// The publishes under way, the latest for each key.
+#[derive(Debug)]
+pub(crate) struct Publishes {
+    entries: Mutex<HashMap<PublicKey, InFlight>>,
+    room: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    packet: SignedPacket,
+    outcome: Pending,
+}
+
+impl Default for Publishes {
+    fn default() -> Self {
+        Self { entries: Mutex::default(), room: Arc::new(Semaphore::new(MAX_PUBLISHES)) }
+    }
+}
+
+impl Publishes {
+    /// Publishes, or joins the publish of this very packet that is under way.
+    ///
+    /// What was begun goes on in the background though the caller drops this future.
+    pub(crate) async fn publish(
+        engine: &Arc<Engine>,
+        packet: &SignedPacket,
+        cas: Option<Timestamp>,
+    ) -> Outcome {
+        let mut outcome = Self::begin(engine, packet, cas)?;
+        let ended = outcome.wait_for(Option::is_some).await;
+        match ended.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            Ok(None) | Err(_) => Err(PublishError::Abandoned),
+        }
+    }
+
+    fn begin(
+        engine: &Arc<Engine>,
+        packet: &SignedPacket,
+        cas: Option<Timestamp>,
+    ) -> Result<Pending, PublishError> {
+        let key = packet.public_key();
+        let mut entries = engine.publishes.lock();
+        let predecessor = match entries.get(&key) {
+            Some(other) if other.packet.is_same_as(packet) => return Ok(other.outcome.clone()),
+            Some(other) => {
+                may_follow(&other.packet, packet, cas).map_err(PublishError::Concurrency)?;
+                Some(other.outcome.clone())
+            }
+            None => None,
+        };
+        let room = engine.publishes.room.clone().try_acquire_owned();
+        let room = room.map_err(|_full| PublishError::Busy)?;
+        let (sender, outcome) = watch::channel(None);
+        let entry = InFlight { packet: packet.clone(), outcome: outcome.clone() };
+        entries.insert(key, entry);
+        drop(entries);
+        let departure = Departure {
+            engine: engine.clone(),
+            packet: packet.clone(),
+            cas,
+            outcome: outcome.clone(),
+            _room: room,
+        };
+        engine.background.spawn(departure.run(predecessor, sender));
+        Ok(outcome)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PublicKey, InFlight>> {
+        // No holder leaves the map half changed, so what a panic left is sound.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether `packet` may be published while `under_way` is.
+fn may_follow(
+    under_way: &SignedPacket,
+    packet: &SignedPacket,
+    cas: Option<Timestamp>,
+) -> Result<(), ConcurrencyError> {
+    let seen = Some(under_way.timestamp());
+    if !packet.more_recent_than(under_way) {
+        return Err(ConcurrencyError::NotMostRecent { seen });
+    }
+    match cas {
+        None => Err(ConcurrencyError::ConflictRisk),
+        Some(_) if cas == seen => Ok(()),
+        Some(_) => Err(ConcurrencyError::CasFailed { seen }),
+    }
+}
+
+/// One publish on its way. Dropping it takes it off the list, however it ended.
+struct Departure {
+    engine: Arc<Engine>,
+    packet: SignedPacket,
+    cas: Option<Timestamp>,
+    outcome: Pending,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        let key = self.packet.public_key();
+        let mut entries = self.engine.publishes.lock();
+        let ours =
+            entries.get(&key).is_some_and(|listed| listed.outcome.same_channel(&self.outcome));
+        if ours {
+            entries.remove(&key);
+        }
+    }
+}
+
+impl Departure {
+    async fn run(mut self, predecessor: Option<Pending>, sender: watch::Sender<Option<Outcome>>) {
+        if let Some(mut predecessor) = predecessor {
+            // Ended or died: either way it is out of our way.
+            let _ = predecessor.wait_for(Option::is_some).await;
+        }
+        let outcome = self.publish().await;
+        // Off the list before anyone is told, so that whoever is told may publish again at once.
+        drop(self);
+        sender.send_replace(Some(outcome));
+    }
+
+    async fn publish(&mut self) -> Outcome {
+        self.compare_with_memory().await.map_err(PublishError::Concurrency)?;
+        let report = self.ask_all().await;
+        let conflict = report.outcomes.iter().find_map(|outcome| match &outcome.result {
+            PublishResult::Conflict { conflict } => Some(*conflict),
+            PublishResult::Stored { .. } | PublishResult::Failed(_) => None,
+        });
+        if let Some(conflict) = conflict {
+            self.settle(conflict, &report).await?;
+        } else if report.stored_backends() == 0 {
+            return Err(PublishError::NotStored(report));
+        }
+        self.engine.remember(Cached::seen_now(self.packet.clone())).await;
+        self.engine.flights.outdate(self.packet.public_key());
+        Ok(report)
+    }
+
+    /// Refuses what memory knows to be overtaken.
+    async fn compare_with_memory(&mut self) -> Result<(), ConcurrencyError> {
+        let key = self.packet.public_key();
+        let seen = self.engine.seen.highest(&key);
+        if seen > Some(self.packet.timestamp()) {
+            return Err(ConcurrencyError::NotMostRecent { seen });
+        }
+        let Some(cached) = self.engine.recall(&key).await else {
+            return Ok(());
+        };
+        if cached.packet.is_same_as(&self.packet) {
+            // It replaced already what it was to replace: this is a republish.
+            self.cas = None;
+            return Ok(());
+        }
+        let seen = Some(cached.packet.timestamp());
+        if cached.packet.more_recent_than(&self.packet) {
+            return Err(ConcurrencyError::NotMostRecent { seen });
+        }
+        if self.cas.is_some() && seen > self.cas {
+            return Err(ConcurrencyError::CasFailed { seen });
+        }
+        Ok(())
+    }
+
+    async fn ask_all(&self) -> PublishReport {
+        let backends = self.engine.backends.iter();
+        let asked = backends.map(|backend| ask(&**backend, &self.packet, self.cas));
+        PublishReport { timestamp: self.packet.timestamp(), outcomes: join_all(asked).await }
+    }
+
+    /// Some backend refused: finds out whether ours is the newest packet all the same.
+    ///
+    /// A refusal need not be a defeat: the backend may be behind the others, or our own packet may
+    /// have reached it by another way before we did.
+    async fn settle(
+        &self,
+        conflict: ConcurrencyError,
+        report: &PublishReport,
+    ) -> Result<(), PublishError> {
+        self.engine.flights.outdate(self.packet.public_key());
+        let newest = self.engine.ask(self.packet.public_key(), Reach::All, None).await;
+        let newest = newest.map(|resolution| resolution.packet);
+        let won = newest.as_ref().map_or(report.stored_backends() > 0, |newest| {
+            let stored = report.stored_backends() > 0 || newest.is_same_as(&self.packet);
+            stored && !newest.more_recent_than(&self.packet)
+        });
+        if won {
+            return Ok(());
+        }
+        let seen = newest.ok().map(|newest| newest.timestamp());
+        Err(PublishError::Refused { conflict: conflict.with_seen(seen), report: report.clone() })
+    }
+}
+
+async fn ask(
+    backend: &dyn Backend,
+    packet: &SignedPacket,
+    cas: Option<Timestamp>,
+) -> PublishOutcome {
+    let patience = backend.patience();
+    let result = timeout(patience, backend.publish(packet, cas))
+        .await
+        .unwrap_or(PublishResult::Failed(Failure::TimedOut { after: patience }));
+    PublishOutcome { backend: backend.name(), result }
+}

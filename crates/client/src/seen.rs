@@ -1,0 +1,103 @@
+//! What is remembered of a key beside its packet: the highest timestamp seen, and a recent absence.
+//!
+//! Separate from the cache because it must hold even where packets are evicted or not cached at all.
+
+use mainstay_keys::PublicKey;
+use mainstay_packets::Timestamp;
+use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache as Entries;
+
+/// For how many keys the highest timestamp is remembered, at least.
+///
+/// When more are seen, the least recently used leave; for those an older packet could win again.
+const MINIMUM_KEYS: usize = 10_000;
+
+/// How many keys are remembered for each packet that the cache holds.
+const KEYS_PER_CACHED_PACKET: usize = 10;
+
+/// Memory of keys, bounded.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    highest: Entries<PublicKey, Timestamp>,
+    absent: Entries<PublicKey, Timestamp>,
+}
+
+impl Seen {
+    /// A memory in proportion to a cache of this size.
+    pub(crate) fn beside_cache_of(packets: usize) -> Self {
+        let keys =
+            packets.saturating_mul(KEYS_PER_CACHED_PACKET).clamp(MINIMUM_KEYS, MINIMUM_KEYS * 100);
+        Self::with_capacity(keys as u64)
+    }
+
+    fn with_capacity(keys: u64) -> Self {
+        let entries =
+            || Entries::builder().max_capacity(keys).eviction_policy(EvictionPolicy::lru()).build();
+        Self { highest: entries(), absent: entries() }
+    }
+
+    /// The highest timestamp seen in a packet of this key.
+    pub(crate) fn highest(&self, key: &PublicKey) -> Option<Timestamp> {
+        self.highest.get(key)
+    }
+
+    /// Notes a packet of this key; never lowers what stands. An absence noted before is over.
+    pub(crate) fn note_packet(&self, key: PublicKey, timestamp: Timestamp) {
+        self.absent.invalidate(&key);
+        self.highest.entry(key).and_compute_with(|standing| {
+            match standing.map(moka::Entry::into_value) {
+                Some(standing) if standing >= timestamp => Op::Nop,
+                _ => Op::Put(timestamp),
+            }
+        });
+    }
+
+    /// When all backends last said that the key has no packet.
+    pub(crate) fn absent_since(&self, key: &PublicKey) -> Option<Timestamp> {
+        self.absent.get(key)
+    }
+
+    /// Notes that all backends said so at `now`.
+    pub(crate) fn note_absence(&self, key: PublicKey, now: Timestamp) {
+        self.absent.insert(key, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_keys::Keypair;
+
+    use super::{Seen, Timestamp};
+
+    #[test]
+    fn the_highest_timestamp_never_falls() {
+        let seen = Seen::with_capacity(10);
+        let key = Keypair::random().public_key();
+        seen.note_packet(key, Timestamp::from(5));
+        seen.note_packet(key, Timestamp::from(3));
+        assert_eq!(seen.highest(&key), Some(Timestamp::from(5)));
+        seen.note_packet(key, Timestamp::from(8));
+        assert_eq!(seen.highest(&key), Some(Timestamp::from(8)));
+    }
+
+    #[test]
+    fn a_packet_ends_an_absence() {
+        let seen = Seen::with_capacity(10);
+        let key = Keypair::random().public_key();
+        seen.note_absence(key, Timestamp::from(5));
+        assert_eq!(seen.absent_since(&key), Some(Timestamp::from(5)));
+        seen.note_packet(key, Timestamp::from(6));
+        assert_eq!(seen.absent_since(&key), None);
+    }
+
+    #[test]
+    fn a_flood_of_keys_stays_within_the_bound() {
+        let seen = Seen::with_capacity(10);
+        for _ in 0..200 {
+            seen.note_packet(Keypair::random().public_key(), Timestamp::from(1));
+        }
+        seen.highest.run_pending_tasks();
+        assert!(seen.highest.entry_count() <= 10);
+    }
+}
