@@ -11,7 +11,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use mainstay_keys::{Keypair, PublicKey};
 use mainstay_krpc::item;
 
-use self::{draft::Draft, writer::Writer};
+pub(crate) use self::draft::Draft;
+use self::writer::Writer;
 use crate::{
     Owner, SignedPacket, Timestamp, TimestampError,
     dns::{
@@ -161,6 +162,11 @@ impl SignedPacketBuilder {
     /// As [`Self::sign`].
     pub fn build(&self, keypair: &Keypair) -> Result<SignedPacket, BuildError> {
         self.sign(keypair)
+    }
+
+    #[cfg(feature = "zone-text")]
+    pub(crate) fn of_drafts(drafts: Vec<Draft>) -> Self {
+        Self { drafts, ..Self::default() }
     }
 
     fn write<'a>(&'a self, origin: &Origin) -> Result<Writer<'a>, BuildError> {

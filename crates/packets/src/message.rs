@@ -106,7 +106,7 @@ fn record(message: &[u8], at: usize) -> Result<Place, DnsError> {
 }
 
 /// Whether the class is one that has a meaning; the top bit is multicast DNS's cache-flush mark.
-fn is_class(class: u16) -> bool {
+pub(crate) fn is_class(class: u16) -> bool {
     matches!(class & 0x7fff, 1..=4 | 254)
 }
 

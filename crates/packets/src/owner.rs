@@ -54,6 +54,13 @@ impl Owner {
         Ok(labels)
     }
 
+    /// The name as zone files write it: `@` for the key, otherwise without it.
+    #[cfg(feature = "zone-text")]
+    pub(crate) fn in_zone(&self) -> String {
+        let text = self.to_string();
+        text.strip_suffix(".@").map(str::to_owned).unwrap_or(text)
+    }
+
     /// A name below the key, from labels that stand in a packet.
     pub(crate) fn below_apex(labels: &[u8]) -> Self {
         Self { labels: labels.into(), at_apex: true }
@@ -157,6 +164,14 @@ impl Origin {
 
     pub(crate) fn label(&self) -> &[u8] {
         self.label.as_bytes()
+    }
+
+    /// The labels without the key, if they end in it.
+    #[cfg(feature = "zone-text")]
+    pub(crate) fn below(&self, mut labels: Labels) -> Option<Labels> {
+        let key = labels.last().and_then(|last| key_of_label(last, self))?;
+        labels.pop();
+        (key == self.key).then_some(labels)
     }
 
     /// The labels without the key, if they end in it, as they are if they end in no key at all.

@@ -1,0 +1,153 @@
+//! Reads master files by way of the parser of the `domain` crate.
+//!
+//! Separate because that parser's ways are met here and nowhere else: it has a default TTL of its own, which a `$TTL`
+//! put before the text replaces; it keeps its position to itself, so entries are handed to it one by one.
+
+use domain::{
+    base::{Name, iana::Class, name::ToLabelIter, rdata::ComposeRecordData},
+    zonefile::inplace::{Entry as Scanned, ScannedRecord, Zonefile},
+};
+use mainstay_keys::PublicKey;
+
+use super::{
+    SyntaxError, Zone, ZoneError, ZoneErrorKind,
+    entries::{Entry, entries},
+};
+use crate::{
+    Owner,
+    builder::{BuildError, Draft},
+    dns::TYPE,
+    labels::Labels,
+    message,
+    owner::Origin,
+};
+
+/// Reads zones, with settings.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    key: PublicKey,
+    default_ttl: u32,
+}
+
+impl Reader {
+    /// The TTL of records that have none, in a text without `$TTL`: five minutes.
+    pub const DEFAULT_TTL: u32 = 300;
+
+    /// A reader of zones under `key`.
+    #[must_use]
+    pub fn new(key: &PublicKey) -> Self {
+        Self { key: *key, default_ttl: Self::DEFAULT_TTL }
+    }
+
+    /// The TTL of records that have none, as if the text began with `$TTL`; it has no effect after a `$TTL` there.
+    #[must_use]
+    pub fn default_ttl(mut self, ttl: u32) -> Self {
+        self.default_ttl = ttl;
+        self
+    }
+
+    /// Reads a zone.
+    ///
+    /// # Errors
+    /// [`ZoneError`] says where the text is wrong, and how.
+    pub fn read(&self, text: &str) -> Result<Zone, ZoneError> {
+        let mut session = Session::new(self);
+        for entry in entries(text)? {
+            session.entry(entry)?;
+        }
+        Ok(Zone { key: self.key, drafts: session.drafts })
+    }
+}
+
+/// The reading of one text.
+struct Session {
+    scanner: Zonefile,
+    /// How many line ends the scanner has been given.
+    lines: usize,
+    origin: Origin,
+    drafts: Vec<Draft>,
+}
+
+impl Session {
+    fn new(reader: &Reader) -> Self {
+        let origin = Origin::new(reader.key);
+        // A zone may mix classes, as packets may.
+        let mut scanner = Zonefile::new().allow_invalid();
+        scanner.set_default_class(Class::IN);
+        let mut wire = vec![u8::try_from(origin.label().len()).unwrap_or(u8::MAX)];
+        wire.extend_from_slice(origin.label());
+        wire.push(0);
+        if let Ok(name) = Name::from_octets(wire.into()) {
+            scanner.set_origin(name);
+        }
+        scanner.extend_from_slice(format!("$TTL {}\n", reader.default_ttl).as_bytes());
+        Self { scanner, lines: 1, origin, drafts: Vec::new() }
+    }
+
+    fn entry(&mut self, entry: Entry<'_>) -> Result<(), ZoneError> {
+        self.scanner.extend_from_slice(entry.text.as_bytes());
+        self.scanner.extend_from_slice(b"\n");
+        loop {
+            let scanned = self
+                .scanner
+                .next_entry()
+                .map_err(|error| self.syntax(entry, &error.to_string()))?;
+            let result = match scanned {
+                None => break,
+                Some(Scanned::Include { .. }) => Err(ZoneErrorKind::Include),
+                Some(Scanned::Record(record)) => self.record(&record),
+            };
+            result.map_err(|kind| ZoneError { line: entry.line, column: 1, kind })?;
+        }
+        self.lines += 1 + entry.text.matches('\n').count();
+        Ok(())
+    }
+
+    fn record(&mut self, record: &ScannedRecord) -> Result<(), ZoneErrorKind> {
+        let owner = self.owner(record)?;
+        let class = record.class().to_int();
+        if !message::is_class(class) {
+            return Err(ZoneErrorKind::Class { class });
+        }
+        let mut rdata = Vec::new();
+        // Writing to memory fails only for want of it.
+        let _ = record.data().compose_rdata(&mut rdata);
+        let rtype = TYPE::from(record.rtype().to_int());
+        let draft = Draft::new(owner, rtype, record.ttl().as_secs(), rdata);
+        let draft = draft.map_err(|error| match error {
+            BuildError::Ttl { ttl, .. } => ZoneErrorKind::Ttl { ttl },
+            _ => ZoneErrorKind::Data,
+        })?;
+        self.drafts.push(Draft { class, ..draft });
+        Ok(())
+    }
+
+    fn owner(&self, record: &ScannedRecord) -> Result<Owner, ZoneErrorKind> {
+        let mut labels = Labels::new();
+        for label in record.owner().iter_labels().filter(|label| !label.is_root()) {
+            labels.push(label.as_slice()).map_err(|_| ZoneErrorKind::OutsideZone)?;
+        }
+        let below = self.origin.below(labels).ok_or(ZoneErrorKind::OutsideZone)?;
+        Ok(Owner::below_apex(below.as_wire()))
+    }
+
+    /// Places what the scanner says, `line:column: words`, within the entry.
+    fn syntax(&self, entry: Entry<'_>, error: &str) -> ZoneError {
+        let mut parts = error.splitn(3, ':');
+        let mut number = || parts.next().and_then(|part| part.trim().parse::<usize>().ok());
+        let (line, column) = (number(), number());
+        let words = parts.next().unwrap_or(error).trim();
+        let words =
+            if words == "unexpected end of entry" { "the record ends too early" } else { words };
+        // The scanner may have read the entry's line end already; then the fault lies before it.
+        let before = line.unwrap_or_default().saturating_sub(self.lines + 1);
+        let last = entry.text.split('\n').count() - 1;
+        let (line, column) = if before > last {
+            (last, entry.text.split('\n').next_back().unwrap_or_default().len() + 1)
+        } else {
+            (before, column.unwrap_or(1))
+        };
+        let kind = ZoneErrorKind::Syntax(SyntaxError(words.into()));
+        ZoneError { line: entry.line + line, column, kind }
+    }
+}
