@@ -32,8 +32,21 @@ impl PublicKey {
     ///
     /// [`PublicKeyError`] says what is wrong with the label that stands in the key's place.
     pub fn parse(text: &str) -> Result<Self, PublicKeyError> {
-        let label = last_label(host(text.trim())).to_ascii_lowercase();
-        Self::from_characters(&label, z32::decode_any_spelling)
+        Self::parse_name(text).map(|(key, _below)| key)
+    }
+
+    /// As [`parse`](Self::parse), and also gives the name below the key, as it was written: `a.b` for `a.b.<key>`,
+    /// nothing for the key alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse). Whether the name below is one that DNS allows is not looked at.
+    pub fn parse_name(text: &str) -> Result<(Self, &str), PublicKeyError> {
+        let host = host(text.trim());
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let (below, label) = host.rsplit_once('.').unwrap_or(("", host));
+        let key = Self::from_characters(&label.to_ascii_lowercase(), z32::decode_any_spelling)?;
+        Ok((key, below))
     }
 
     fn from_characters(
@@ -105,11 +118,6 @@ fn is_scheme(text: &str) -> bool {
 /// Up to five digits, perhaps none: no key is that short, so the two cannot be confused.
 fn is_port(text: &str) -> bool {
     text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn last_label(host: &str) -> &str {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    host.rsplit('.').next().unwrap_or_default()
 }
 
 #[cfg(test)]

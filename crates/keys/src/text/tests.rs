@@ -188,3 +188,17 @@ proptest! {
         prop_assert_eq!(PublicKey::from_z32(&key.to_z32()), Ok(key));
     }
 }
+
+#[test]
+fn the_name_below_the_key_is_found_in_what_people_paste() {
+    let rows = [
+        ("<key>", ""),
+        ("pk:<key>", ""),
+        ("_http._tcp.<key>.", "_http._tcp"),
+        ("https://user@A.b.<key>:8080/path?x#y", "A.b"),
+        ("*.<key>", "*"),
+    ];
+    for (form, below) in rows {
+        assert_eq!(PublicKey::parse_name(&pasted(form)), Ok((key(), below)), "{form}");
+    }
+}
