@@ -1,1 +1,8 @@
-//! (in work)
+//! Interoperation with programs of other people: the real pkarr, mainline, libtorrent and bittorrent-dht on loopback.
+//!
+//! Separate from the other behaviour tests, because these need the peers that `cargo xtask test` sets up.
+
+mod hex;
+mod limits;
+mod peer;
+mod zones;
