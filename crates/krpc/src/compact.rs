@@ -38,8 +38,8 @@ pub trait CompactNode: Copy + PartialEq + std::fmt::Debug + sealed::Sealed {
     /// The node written in `bytes`, if they are exactly [`LENGTH`](Self::LENGTH).
     fn read(bytes: &[u8]) -> Option<Self>;
 
-    /// Appends this node.
-    fn write(&self, out: &mut Vec<u8>);
+    /// Appends `nodes`, in [`LENGTH`](Self::LENGTH) bytes each.
+    fn write_all(nodes: &[Self], out: &mut Vec<u8>);
 }
 
 mod sealed {
@@ -58,9 +58,10 @@ impl CompactNode for NodeInfo {
     }
 
     #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.id.as_bytes());
-        write_v4(self.addr, out);
+    fn write_all(nodes: &[Self], out: &mut Vec<u8>) {
+        write_all(nodes, out, |node| -> [u8; 26] {
+            join(node.id.as_bytes(), &v4_bytes(node.addr))
+        });
     }
 }
 
@@ -74,9 +75,10 @@ impl CompactNode for NodeInfo6 {
     }
 
     #[inline]
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.id.as_bytes());
-        write_v6(self.addr, out);
+    fn write_all(nodes: &[Self], out: &mut Vec<u8>) {
+        write_all(nodes, out, |node| -> [u8; 38] {
+            join(node.id.as_bytes(), &v6_bytes(node.addr))
+        });
     }
 }
 
@@ -93,8 +95,8 @@ pub fn read_peer(bytes: &[u8]) -> Option<SocketAddr> {
 /// Appends a peer in 6 or 18 bytes.
 pub fn write_peer(peer: SocketAddr, out: &mut Vec<u8>) {
     match peer {
-        SocketAddr::V4(peer) => write_v4(peer, out),
-        SocketAddr::V6(peer) => write_v6(peer, out),
+        SocketAddr::V4(peer) => out.extend_from_slice(&v4_bytes(peer)),
+        SocketAddr::V6(peer) => out.extend_from_slice(&v6_bytes(peer)),
     }
 }
 
@@ -107,12 +109,33 @@ fn read_v6(bytes: &[u8; 18]) -> SocketAddrV6 {
     SocketAddrV6::new(Ipv6Addr::from(*ip), u16::from_be_bytes([*high, *low]), 0, 0)
 }
 
-fn write_v4(addr: SocketAddrV4, out: &mut Vec<u8>) {
-    out.extend_from_slice(&addr.ip().octets());
-    out.extend_from_slice(&addr.port().to_be_bytes());
+fn v4_bytes(addr: SocketAddrV4) -> [u8; 6] {
+    join(&addr.ip().octets(), &addr.port().to_be_bytes())
 }
 
-fn write_v6(addr: SocketAddrV6, out: &mut Vec<u8>) {
-    out.extend_from_slice(&addr.ip().octets());
-    out.extend_from_slice(&addr.port().to_be_bytes());
+fn v6_bytes(addr: SocketAddrV6) -> [u8; 18] {
+    join(&addr.ip().octets(), &addr.port().to_be_bytes())
+}
+
+/// Appends each of `nodes` in its `N` bytes, after making room for all of them at once.
+#[inline]
+fn write_all<T, const N: usize>(nodes: &[T], out: &mut Vec<u8>, bytes: impl Fn(&T) -> [u8; N]) {
+    let start = out.len();
+    out.resize(start + nodes.len() * N, 0);
+    let (room, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<N>();
+    for (room, node) in room.iter_mut().zip(nodes) {
+        *room = bytes(node);
+    }
+}
+
+/// `head`, then `tail`; `N` is the sum of their lengths.
+#[inline]
+fn join<const H: usize, const T: usize, const N: usize>(head: &[u8; H], tail: &[u8; T]) -> [u8; N] {
+    const { assert!(H + T == N, "both parts fill the whole") };
+    let mut joined = [0; N];
+    if let Some((first, last)) = joined.split_at_mut_checked(H) {
+        first.copy_from_slice(head);
+        last.copy_from_slice(tail);
+    }
+    joined
 }

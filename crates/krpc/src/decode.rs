@@ -73,8 +73,8 @@ impl<'a> Envelope<'a> {
     #[inline]
     fn read_entry(&mut self, cursor: &mut Cursor<'a>) -> Result<(), Fault> {
         match cursor.string()? {
-            b"a" if self.arguments.is_none() => self.arguments = Arguments::read(cursor)?,
-            b"r" if self.reply.is_none() => self.reply = Reply::read(cursor)?,
+            b"a" if self.arguments.is_none() => Arguments::read(&mut self.arguments, cursor)?,
+            b"r" if self.reply.is_none() => Reply::read(&mut self.reply, cursor)?,
             b"e" if self.error.is_none() => self.error = Some(read_error(cursor)?),
             b"t" => keep(&mut self.transaction, cursor.string_or_skip(1)?),
             b"y" => keep(&mut self.kind, cursor.string_or_skip(1)?),

@@ -23,32 +23,39 @@ impl Message<'_> {
                 self.write_tail(b"1:y1:qe", out);
             }
             Body::Response(response) => {
-                out.push(b'd');
-                self.write_ip(out);
+                match self.ip {
+                    Some(_) => self.write_ip(b"d2:ip6:", b"d2:ip18:", out),
+                    None => out.push(b'd'),
+                }
                 write_response(response, out);
                 self.write_tail(b"1:y1:re", out);
             }
             Body::Error(error) => {
                 write_error(error, out);
-                self.write_ip(out);
+                self.write_ip(b"2:ip6:", b"2:ip18:", out);
                 self.write_tail(b"1:y1:ee", out);
             }
         }
     }
 
-    fn write_ip(&self, out: &mut Vec<u8>) {
+    fn write_ip(&self, key4: &[u8], key6: &[u8], out: &mut Vec<u8>) {
         if let Some(ip) = self.ip {
-            out.extend_from_slice(if ip.is_ipv4() { b"2:ip6:" } else { b"2:ip18:" });
+            out.extend_from_slice(if ip.is_ipv4() { key4 } else { key6 });
             write_peer(ip, out);
         }
     }
 
+    /// Writes transaction, version and `kind`. The usual lengths of the first two have a path without a call.
     fn write_tail(&self, kind: &[u8; 7], out: &mut Vec<u8>) {
-        out.extend_from_slice(b"1:t");
-        push_string(out, self.transaction);
-        if let Some(version) = self.version {
-            out.extend_from_slice(b"1:v");
-            push_string(out, version);
+        match *self.transaction {
+            [a, b] => out.extend_from_slice(&[b'1', b':', b't', b'2', b':', a, b]),
+            _ => write_bytes(b"1:t", Some(self.transaction), out),
+        }
+        match self.version {
+            Some(&[a, b, c, d]) => {
+                out.extend_from_slice(&[b'1', b':', b'v', b'4', b':', a, b, c, d]);
+            }
+            version => write_bytes(b"1:v", version, out),
         }
         out.extend_from_slice(kind);
     }
@@ -125,10 +132,14 @@ fn write_put(put: &Put<'_>, out: &mut Vec<u8>) {
 }
 
 fn write_response(response: &Response<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"1:rd");
-    write_array(b"4:BFpe256:", response.bloom_peers, out);
-    write_array(b"4:BFsd256:", response.bloom_seeds, out);
-    out.extend_from_slice(b"2:id20:");
+    if response.bloom_peers.is_none() && response.bloom_seeds.is_none() {
+        out.extend_from_slice(b"1:rd2:id20:");
+    } else {
+        out.extend_from_slice(b"1:rd");
+        write_array(b"4:BFpe256:", response.bloom_peers, out);
+        write_array(b"4:BFsd256:", response.bloom_seeds, out);
+        out.extend_from_slice(b"2:id20:");
+    }
     out.extend_from_slice(response.id.as_bytes());
     write_integer(b"8:interval", response.interval.map(i64::from), out);
     write_array(b"1:k32:", response.key, out);
@@ -211,10 +222,15 @@ fn write_nodes<N: CompactNode>(key: &[u8], nodes: &NodeList<'_, N>, out: &mut Ve
             let whole = bytes.len() - bytes.len() % N::LENGTH;
             write_bytes(key, bytes.get(..whole), out);
         }
-        NodeList::Strings(_) | NodeList::List(_) => {
+        NodeList::List(nodes) => {
+            out.extend_from_slice(key);
+            push_length(out, nodes.len() * N::LENGTH);
+            N::write_all(nodes, out);
+        }
+        NodeList::Strings(_) => {
             out.extend_from_slice(key);
             push_length(out, nodes.iter().count() * N::LENGTH);
-            nodes.iter().for_each(|node| node.write(out));
+            nodes.iter().for_each(|node| N::write_all(&[node], out));
         }
     }
 }

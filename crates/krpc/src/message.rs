@@ -58,9 +58,7 @@ impl<'a> Message<'a> {
 }
 
 /// What a [`Message`] is about.
-// Boxing the large kinds would allocate for every datagram.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "decoding must not allocate")]
 pub enum Body<'a> {
     /// `q`: a question.
     Query(Query<'a>),

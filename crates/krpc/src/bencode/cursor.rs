@@ -67,29 +67,35 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a string.
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<&'a [u8], Fault> {
-        let mut length = 0;
-        let mut rest = self.rest;
-        let mut digits = 0;
-        loop {
-            let Some((byte, tail)) = rest.split_first() else { return Err(Fault::Truncated) };
-            rest = tail;
-            match byte {
-                b'0'..=b'9' => {
-                    length = length * 10 + usize::from(byte - b'0');
-                    digits += 1;
-                    if length > MAX_MESSAGE {
-                        return Err(Fault::Truncated);
-                    }
-                }
-                b':' if digits > 0 => break,
-                _ => return Err(Fault::Syntax),
-            }
-        }
+        // Nearly all keys and most values of the envelope are this short.
+        let (length, rest) = match self.rest {
+            [digit @ b'0'..=b'9', b':', rest @ ..] => (usize::from(digit - b'0'), rest),
+            _ => self.long_length()?,
+        };
         let (string, rest) = rest.split_at_checked(length).ok_or(Fault::Truncated)?;
         self.rest = rest;
         self.count()?;
         Ok(string)
+    }
+
+    /// A length of any number of digits and what follows its colon.
+    fn long_length(&self) -> Result<(usize, &'a [u8]), Fault> {
+        let mut length = 0;
+        let mut rest = self.rest;
+        loop {
+            let Some((byte, tail)) = rest.split_first() else { return Err(Fault::Truncated) };
+            match byte {
+                b'0'..=b'9' => length = length * 10 + usize::from(byte - b'0'),
+                b':' if rest.len() < self.rest.len() => return Ok((length, tail)),
+                _ => return Err(Fault::Syntax),
+            }
+            if length > MAX_MESSAGE {
+                return Err(Fault::Truncated);
+            }
+            rest = tail;
+        }
     }
 
     /// Reads a string; `None` for a value of another kind, which is passed over. It stands in `depth` containers.

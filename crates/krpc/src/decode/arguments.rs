@@ -57,17 +57,16 @@ impl<'a> Arguments<'a> {
         scrape: None,
     };
 
-    /// Reads the value of `a`; `None` if it is no dictionary.
-    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Fault> {
+    /// Reads the value of `a` into `slot`, which stays empty if it is no dictionary.
+    pub(super) fn read(slot: &mut Option<Self>, cursor: &mut Cursor<'a>) -> Result<(), Fault> {
         if !cursor.open(b'd')? {
-            cursor.skip(1)?;
-            return Ok(None);
+            return cursor.skip(1);
         }
-        let mut arguments = Self::NONE;
+        let arguments = slot.insert(Self::NONE);
         while !cursor.at_end()? {
             arguments.read_entry(cursor)?;
         }
-        Ok(Some(arguments))
+        Ok(())
     }
 
     #[inline]

@@ -24,18 +24,17 @@ enum Nodes2<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads the value of `r`; `None` if it is no dictionary.
-    pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Fault> {
+    /// Reads the value of `r` into `slot`, which stays empty if it is no dictionary.
+    pub(super) fn read(slot: &mut Option<Self>, cursor: &mut Cursor<'a>) -> Result<(), Fault> {
         if !cursor.open(b'd')? {
-            cursor.skip(1)?;
-            return Ok(None);
+            return cursor.skip(1);
         }
         let response = Response::new(Id::default());
-        let mut reply = Self { id: None, nodes2: Nodes2::Absent, response };
+        let reply = slot.insert(Self { id: None, nodes2: Nodes2::Absent, response });
         while !cursor.at_end()? {
             reply.read_entry(cursor)?;
         }
-        Ok(Some(reply))
+        Ok(())
     }
 
     #[inline]
