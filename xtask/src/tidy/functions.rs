@@ -28,7 +28,7 @@ fn lengths(file: &Text) -> Vec<Problem> {
     let mut problems = Vec::new();
     let lines: Vec<&str> = file.content.lines().collect();
     for (index, line) in lines.iter().enumerate() {
-        let Some(name) = function(line) else { continue };
+        let Some(name) = declared(line) else { continue };
         let indent = line.len() - line.trim_start().len();
         let closing = format!("{}}}", " ".repeat(indent));
         let body = lines.iter().skip(index + 1).take_while(|line| **line != closing);
@@ -42,7 +42,7 @@ fn lengths(file: &Text) -> Vec<Problem> {
 }
 
 /// The name of the function that this line begins.
-fn function(line: &str) -> Option<&str> {
+pub(super) fn declared(line: &str) -> Option<&str> {
     let code = line.trim_start();
     let mut words = code.split(' ');
     loop {
@@ -83,7 +83,7 @@ fn test_names(file: &Text) -> Vec<Problem> {
         let code = line.trim();
         if code == "#[test]" || code.starts_with("#[tokio::test") {
             is_test = true;
-        } else if let Some(name) = function(line) {
+        } else if let Some(name) = declared(line) {
             if is_test && name.split('_').filter(|word| !word.is_empty()).count() < FEWEST_WORDS {
                 let rule = format!("name the test `{name}` as the sentence it proves");
                 problems.push(Problem::new(&file.path, number, rule));

@@ -172,15 +172,11 @@ pub(crate) fn without_comment_and_text(line: &str) -> String {
 fn facade(repository: &Repository) -> Vec<Problem> {
     let files = repository.ending(".rs").filter(|f| f.path.starts_with("crates/mainstay/src/"));
     let functions = files.flat_map(|file| {
-        file.numbered().filter(|(_, line)| without_comment_and_text(line).contains("fn ")).map(
-            |(number, _)| {
-                Problem::new(
-                    &file.path,
-                    number,
-                    "`mainstay` re-exports; put the function in its crate",
-                )
-            },
-        )
+        let lines = file.numbered().filter(|(_, line)| super::functions::declared(line).is_some());
+        lines.map(|(number, _)| {
+            let rule = "`mainstay` re-exports; put the function in its crate";
+            Problem::new(&file.path, number, rule)
+        })
     });
     functions.collect()
 }
