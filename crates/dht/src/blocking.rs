@@ -17,8 +17,9 @@ use crate::stream::GetIter;
 
 /// A [`Dht`] whose methods block the calling thread. Cloning is cheap.
 ///
-/// Use it from ordinary threads. In async code it holds up the executor; on a current-thread runtime
-/// that also drives the node, it waits for ever.
+/// Use it from ordinary threads. In async code it holds up a worker of the executor; on a
+/// current-thread runtime that also drives the node, or inside a `LocalSet`, it cannot work: there,
+/// use [`Dht`].
 ///
 /// ```
 /// use mainstay_dht::{Dht, Testnet};

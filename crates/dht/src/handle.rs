@@ -146,7 +146,7 @@ impl Dht {
     ///
     /// # Errors
     ///
-    /// [`PutError::Item`] for more than 995 bytes (1,000 once bencoded); the others, if the value could
+    /// [`PutError::Item`] for more than 996 bytes (1,000 once bencoded); the others, if the value could
     /// not be stored now.
     pub async fn put_immutable(&self, bytes: &[u8]) -> Result<PutReport, PutError> {
         self.put_immutable_item(ImmutableItem::from_bytes(bytes)?).await

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 /// The runtime for nodes that were built outside of any: one worker thread, started when it is
 /// first needed, kept for as long as the process lives.
@@ -41,9 +42,17 @@ fn background() -> io::Result<Handle> {
 
 /// Drives `future` on the calling thread, which sleeps in between.
 ///
-/// Unlike tokio's `block_on` it may be called anywhere, inside a runtime too: the futures of this
-/// crate need no reactor. It still blocks the thread it is called on.
+/// Unlike tokio's `block_on` it may be called inside a runtime, too: the futures of this crate need
+/// no reactor. A worker of a runtime first hands its other tasks over, since the node's task may be
+/// one of them and cannot be taken from a worker that sleeps.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(|| park_on(future)),
+        Ok(_) | Err(_) => park_on(future),
+    }
+}
+
+fn park_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(future);

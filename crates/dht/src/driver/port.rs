@@ -210,3 +210,71 @@ fn is_about_a_peer(error: &io::Error) -> bool {
 fn is_about_the_way(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind};
+    use std::net::UdpSocket;
+    use std::time::Instant;
+
+    use super::{FAULTS_BEFORE_REBIND, Port, REBIND_MIN, Received, Sent, bind};
+
+    #[tokio::test]
+    async fn a_lost_socket_is_bound_again_at_the_same_address() {
+        let now = Instant::now();
+        let (mut port, peer) = (open(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        for _ in 0..FAULTS_BEFORE_REBIND {
+            port.fault(now, &io::Error::from(ErrorKind::NetworkDown));
+        }
+        assert_eq!(port.send(now, b"x", peer.local_addr().unwrap()), Sent::Dropped);
+        assert_eq!(port.rebind_at(), Some(now + REBIND_MIN));
+        assert!(!port.rebind(now), "too early");
+        assert!(port.rebind(now + REBIND_MIN));
+        assert_eq!(port.rebind_at(), None);
+
+        peer.send_to(b"hello", port.local_addr()).unwrap();
+        port.readable().await;
+        let mut buffer = [0; 16];
+        let received = port.receive(now, &mut buffer);
+        assert_eq!(received, Received::Datagram(5, peer.local_addr().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_meanwhile_is_tried_again_later() {
+        let now = Instant::now();
+        let mut port = open();
+        for _ in 0..FAULTS_BEFORE_REBIND {
+            port.fault(now, &io::Error::from(ErrorKind::NetworkDown));
+        }
+        let squatter = UdpSocket::bind(port.local_addr()).unwrap();
+        let due = now + REBIND_MIN;
+        assert!(!port.rebind(due));
+        assert_eq!(port.rebind_at(), Some(due + REBIND_MIN * 2));
+        drop(squatter);
+        assert!(port.rebind(due + REBIND_MIN * 2));
+    }
+
+    #[tokio::test]
+    async fn errors_now_and_then_do_not_lose_the_socket() {
+        let now = Instant::now();
+        let (mut port, peer) = (open(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        for _ in 0..FAULTS_BEFORE_REBIND {
+            port.fault(now, &io::Error::from(ErrorKind::Other));
+            peer.send_to(b"hello", port.local_addr()).unwrap();
+            port.readable().await;
+            assert!(matches!(port.receive(now, &mut [0; 16]), Received::Datagram(5, _)));
+        }
+        assert_eq!(port.rebind_at(), None);
+    }
+
+    #[tokio::test]
+    async fn a_fresh_socket_sends_once_it_is_writable() {
+        let (mut port, peer) = (open(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        port.writable().await;
+        assert_eq!(port.send(Instant::now(), b"x", peer.local_addr().unwrap()), Sent::Yes);
+    }
+
+    fn open() -> Port {
+        Port::new(bind("127.0.0.1:0".parse().unwrap(), None).unwrap(), None).unwrap()
+    }
+}

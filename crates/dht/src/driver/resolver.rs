@@ -93,3 +93,43 @@ async fn resolve(name: Box<str>, wait: Duration) -> Try {
     };
     Try { name, addresses, wait, first: wait.is_zero() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Resolver;
+
+    #[tokio::test]
+    async fn a_name_that_has_an_address_is_told_with_its_port() {
+        let mut resolver = Resolver::new(vec!["localhost:4242".into()]);
+        assert_eq!(resolver.take(), None);
+        resolver.start();
+        resolver.wait().await;
+        let found = resolver.take().unwrap();
+        assert!(!found.is_empty());
+        assert!(found.iter().all(|address| address.ip().is_loopback() && address.port() == 4242));
+        assert_eq!(resolver.take(), None);
+    }
+
+    #[tokio::test]
+    async fn names_that_all_fail_are_told_once_as_none() {
+        // Without a port they fail before anybody is asked.
+        let mut resolver = Resolver::new(vec!["first".into(), "second".into()]);
+        resolver.start();
+        resolver.wait().await;
+        assert_eq!(resolver.take(), Some(Vec::new()));
+        assert_eq!(resolver.tries.len(), 2, "both are being tried again");
+    }
+
+    #[tokio::test]
+    async fn a_failing_name_does_not_hold_up_the_others() {
+        let mut resolver = Resolver::new(vec!["first".into(), "localhost:1".into()]);
+        resolver.start();
+        resolver.wait().await;
+        let mut found = resolver.take().unwrap();
+        if found.is_empty() {
+            resolver.wait().await;
+            found = resolver.take().unwrap();
+        }
+        assert!(!found.is_empty());
+    }
+}
