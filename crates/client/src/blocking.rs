@@ -5,12 +5,14 @@
 #[cfg(feature = "dht")]
 use mainstay_dht::Dht;
 use mainstay_keys::PublicKey;
+use mainstay_packets::dns::TYPE;
 use mainstay_packets::{SignedPacket, Timestamp};
 
 use crate::cache::Cache;
 use crate::client::Client;
 use crate::error::{PublishError, ResolveError};
 use crate::freshness::Policy;
+use crate::names::{NameAnswer, ResolveNameError};
 use crate::report::{PublishReport, Resolution};
 use crate::runtime::block_on;
 
@@ -84,6 +86,19 @@ impl ClientBlocking {
         policy: Policy,
     ) -> Result<Resolution, ResolveError> {
         block_on(self.client.resolve_with(key, policy))
+    }
+
+    /// See [`Client::resolve_name`].
+    ///
+    /// # Errors
+    /// As [`Client::resolve_name`].
+    pub fn resolve_name(
+        &self,
+        name: &str,
+        rtype: Option<TYPE>,
+        policy: Policy,
+    ) -> Result<NameAnswer, ResolveNameError> {
+        block_on(self.client.resolve_name(name, rtype, policy))
     }
 
     /// See [`Client::cache`].

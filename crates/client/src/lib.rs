@@ -42,6 +42,7 @@ mod engine;
 mod error;
 mod flight;
 mod freshness;
+mod names;
 mod progress;
 mod publishing;
 mod report;
@@ -62,6 +63,7 @@ pub use freshness::{DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, Freshness, Known, 
 pub use mainstay_dht as dht;
 pub use mainstay_keys::{Keypair, PublicKey};
 pub use mainstay_packets::{SignedPacket, SignedPacketBuilder, Timestamp};
+pub use names::{Hop, NameAnswer, ResolveNameError};
 pub use report::{
     Answer, AnswerOutcome, BackendName, Failure, PublishOutcome, PublishReport, PublishResult,
     Resolution, Source,

@@ -67,8 +67,9 @@ pub use mainstay_client::{
     Answer, AnswerOutcome, Answers, BackendName, BuildError, Cache, CacheError, Cached, Client,
     ClientBlocking, ClientBuilder, ConcurrencyError, DEFAULT_CACHE_SIZE,
     DEFAULT_MAX_RECURSION_DEPTH, DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, DEFAULT_RELAY_TIMEOUT,
-    Failure, Freshness, InMemoryCache, Known, Peek, Policy, PublishError, PublishOutcome,
-    PublishReport, PublishResult, Put, Resolution, ResolveError, Source, Verdict,
+    Failure, Freshness, Hop, InMemoryCache, Known, NameAnswer, Peek, Policy, PublishError,
+    PublishOutcome, PublishReport, PublishResult, Put, Resolution, ResolveError, ResolveNameError,
+    Source, Verdict,
 };
 #[cfg(feature = "relays")]
 pub use mainstay_client::{DEFAULT_RELAYS, InvalidRelayUrl};
