@@ -238,8 +238,9 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         for spare in spares {
             self.queue_spare(spare);
         }
-        // The half that stays has room to spare: confirmed spares move up.
+        // Both halves have room: confirmed spares move up.
         while self.promote(home).is_some() {}
+        while self.promote(home + 1).is_some() {}
         true
     }
 
