@@ -2,3 +2,4 @@
 //! A binary of its own because nothing here opens a socket or waits.
 
 mod keys;
+mod packets;

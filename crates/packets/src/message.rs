@@ -98,16 +98,17 @@ fn record(message: &[u8], at: usize) -> Result<Place, DnsError> {
         return Err(DnsError::Truncated);
     }
     let rtype = TYPE::from(rtype);
-    if rtype != TYPE::OPT && !is_class(class) {
+    // The top bit is multicast DNS's cache-flush mark.
+    if rtype != TYPE::OPT && !is_class(class & 0x7fff) {
         return Err(DnsError::Class { class });
     }
     layout::check(message, rtype, place)?;
     Ok(place)
 }
 
-/// Whether the class is one that has a meaning; the top bit is multicast DNS's cache-flush mark.
+/// Whether the class is one that has a meaning.
 pub(crate) fn is_class(class: u16) -> bool {
-    matches!(class & 0x7fff, 1..=4 | 254)
+    matches!(class, 1..=4 | 254)
 }
 
 /// Checks the name at `at` and says where what follows it begins.

@@ -127,13 +127,6 @@ impl<'a> Record<'a> {
             .then(|| labels::iter(self.raw_rdata()).flatten().copied().collect())
     }
 
-    pub(crate) fn raw_ttl_and_class(&self) -> (u32, u16) {
-        let body = self.indexed.place.body();
-        let ttl = message::u32_at(self.message(), body.saturating_add(4)).unwrap_or_default();
-        let class = message::u16_at(self.message(), body.saturating_add(2)).unwrap_or_default();
-        (ttl, class)
-    }
-
     fn message(&self) -> &'a [u8] {
         self.packet.encoded_packet()
     }

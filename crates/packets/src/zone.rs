@@ -25,14 +25,16 @@
 mod entries;
 mod error;
 mod reader;
+mod service;
 mod text;
+mod tokens;
 
 use std::fmt;
 
 use mainstay_keys::PublicKey;
 
 pub use self::{
-    error::{SyntaxError, ZoneError, ZoneErrorKind},
+    error::{ServiceFault, SyntaxError, ZoneError, ZoneErrorKind},
     reader::Reader,
 };
 use crate::{Record, SignedPacket, SignedPacketBuilder, builder::Draft};

@@ -41,7 +41,8 @@ impl Draft {
         let ttl = record.ttl;
         let malformed = || BuildError::Data { owner: owner.clone(), rtype };
         let mut packet = Packet::new_reply(0);
-        packet.answers.push(ResourceRecord { name: Owner::root(), ..record });
+        // The cache-flush mark belongs to multicast DNS; pkarr drops it too.
+        packet.answers.push(ResourceRecord { name: Owner::root(), cache_flush: false, ..record });
         let message = packet.build_bytes_vec().map_err(|_| malformed())?;
         // The header, the root name, and then what is the same for every record.
         let body = message.get(message::HEADER + 1..).ok_or_else(malformed)?;
@@ -76,10 +77,8 @@ impl Draft {
     /// A record that a packet holds below its key.
     pub(crate) fn of_packet(record: &Record<'_>) -> Self {
         let owner = Owner::below_apex(record.name().relative_labels());
-        let (ttl, class) = record.raw_ttl_and_class();
-        let ttl = if ttl > MAX_TTL { 0 } else { ttl };
-        let rdata = record.uncompressed_rdata();
-        Self { owner, rtype: record.rtype().into(), class, ttl, rdata }
+        let (rtype, class) = (record.rtype().into(), record.class().into());
+        Self { owner, rtype, class, ttl: record.ttl(), rdata: record.uncompressed_rdata() }
     }
 
     pub(crate) fn typed(&self) -> TYPE {

@@ -28,6 +28,9 @@ pub enum ZoneErrorKind {
     /// The text does not follow the syntax of master files or of the record's type.
     #[error("{0}")]
     Syntax(SyntaxError),
+    /// A service binding (SVCB, HTTPS) is wrong.
+    #[error("{0}")]
+    Service(ServiceFault),
     /// A quoted string that does not end.
     #[error("the quoted string that begins here is not closed")]
     OpenQuote,
@@ -48,6 +51,9 @@ pub enum ZoneErrorKind {
         /// The TTL.
         ttl: u32,
     },
+    /// A name that the origin completes is too long, or the origin is.
+    #[error("the origin is not a name")]
+    Origin,
     /// A class that packets cannot carry.
     #[error("the class {class} is unknown; zones use IN")]
     Class {
@@ -57,6 +63,38 @@ pub enum ZoneErrorKind {
     /// The data was read but does not have the form of the record's type.
     #[error("the record's data is malformed for its type")]
     Data,
+}
+
+/// What is wrong with a service binding ([RFC 9460 2.1](https://www.rfc-editor.org/rfc/rfc9460#section-2.1)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ServiceFault {
+    /// Priority or target are missing.
+    #[error("a service binding needs a priority and a target")]
+    Incomplete,
+    /// The priority is not a number up to 65535.
+    #[error("the priority of a service binding is a number up to 65535")]
+    Priority,
+    /// The target is not a name.
+    #[error("the target of the service binding is not a name")]
+    Target,
+    /// The parameter is not known by that name.
+    #[error(
+        "the parameter's name is unknown; parameters without a name are written key and their number"
+    )]
+    Key,
+    /// The same parameter again.
+    #[error("the parameter is given twice")]
+    Repeated,
+    /// The value does not have the form of its parameter.
+    #[error("the value does not have the form of parameter {key}")]
+    Value {
+        /// The parameter's number.
+        key: u16,
+    },
+    /// A parameter is declared mandatory that is not there, or `mandatory` itself is.
+    #[error("mandatory names a parameter that is missing")]
+    Mandatory,
 }
 
 /// What the zone-file parser found wrong, in its words.

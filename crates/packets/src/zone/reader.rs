@@ -12,6 +12,7 @@ use mainstay_keys::PublicKey;
 use super::{
     SyntaxError, Zone, ZoneError, ZoneErrorKind,
     entries::{Entry, entries},
+    service, tokens,
 };
 use crate::{
     Owner,
@@ -85,7 +86,18 @@ impl Session {
     }
 
     fn entry(&mut self, entry: Entry<'_>) -> Result<(), ZoneError> {
-        self.scanner.extend_from_slice(entry.text.as_bytes());
+        let origin = self.scanner.origin();
+        let origin = origin.map_err(|_| ZoneError {
+            line: entry.line,
+            column: 1,
+            kind: ZoneErrorKind::Origin,
+        })?;
+        let rewritten = service::rewrite(entry.text, &origin).map_err(|(at, kind)| {
+            let (line, column) = tokens::position(entry.text, at);
+            ZoneError { line: entry.line + line, column: column + 1, kind }
+        })?;
+        let text = rewritten.as_deref().unwrap_or(entry.text);
+        self.scanner.extend_from_slice(text.as_bytes());
         self.scanner.extend_from_slice(b"\n");
         loop {
             let scanned = self
@@ -99,7 +111,7 @@ impl Session {
             };
             result.map_err(|kind| ZoneError { line: entry.line, column: 1, kind })?;
         }
-        self.lines += 1 + entry.text.matches('\n').count();
+        self.lines += 1 + text.matches('\n').count();
         Ok(())
     }
 

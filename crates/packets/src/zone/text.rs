@@ -20,6 +20,7 @@ use crate::{
     builder::Draft,
     dns::{CLASS, TYPE},
     rtype::type_name,
+    zone::service,
 };
 
 /// Writes a record as one line.
@@ -41,6 +42,9 @@ pub(super) fn rdata(rtype: TYPE, rdata: &[u8]) -> String {
 
 /// The presentation of the type, if it has one.
 fn known(rtype: TYPE, rdata: &[u8]) -> Option<String> {
+    if matches!(rtype, TYPE::SVCB | TYPE::HTTPS) {
+        return service::write(rdata);
+    }
     let mut parser = Parser::from_ref(rdata);
     let data: ZoneRecordData<&[u8], ParsedName<&[u8]>> =
         ZoneRecordData::parse_rdata(Rtype::from_int(rtype.into()), &mut parser).ok()??;
@@ -51,7 +55,7 @@ fn known(rtype: TYPE, rdata: &[u8]) -> Option<String> {
 }
 
 /// [RFC 3597 5](https://www.rfc-editor.org/rfc/rfc3597#section-5)
-fn generic(rdata: &[u8]) -> String {
+pub(super) fn generic(rdata: &[u8]) -> String {
     let mut text = format!("\\# {}", rdata.len());
     for (position, byte) in rdata.iter().enumerate() {
         let space = if position == 0 { " " } else { "" };
