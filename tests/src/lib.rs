@@ -2,4 +2,6 @@
 //!
 //! Separate from the binaries, because the libFuzzer harness in `tests/fuzz` runs the same targets.
 
+#[cfg(doctest)]
+mod book;
 pub mod fuzz;
