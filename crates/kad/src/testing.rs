@@ -110,8 +110,11 @@ impl Swarm {
     /// The nodes closest to the target that there are.
     pub(crate) fn closest(&self, target: &Id<20>, count: usize) -> Vec<Peer> {
         let mut peers = self.peers.clone();
+        if count < peers.len() {
+            peers.select_nth_unstable_by(count, |left, right| target.closer(&left.id, &right.id));
+            peers.truncate(count);
+        }
         peers.sort_unstable_by(|left, right| target.closer(&left.id, &right.id));
-        peers.truncate(count);
         peers
     }
 }

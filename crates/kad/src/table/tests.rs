@@ -287,6 +287,7 @@ fn clustered_id() -> impl Strategy<Value = Id<20>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(80))]
     #[test]
     fn the_closest_are_those_that_brute_force_finds(
         own in clustered_id(),
