@@ -8,6 +8,8 @@ use std::time::Duration;
 #[cfg(feature = "dht")]
 use mainstay_dht::{Dht, DhtBuilder};
 #[cfg(feature = "relays")]
+use mainstay_relay::protocol::{RelayUrlError as InvalidRelayUrl, parse_relay_url};
+#[cfg(feature = "relays")]
 use url::Url;
 
 use crate::backend::Backend;
@@ -15,8 +17,6 @@ use crate::cache::{Cache, DEFAULT_CACHE_SIZE, InMemoryCache};
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::BuildError;
-#[cfg(feature = "relays")]
-use crate::error::InvalidRelayUrl;
 use crate::freshness::Freshness;
 use crate::runtime::Background;
 
@@ -260,7 +260,7 @@ impl ClientBuilder {
                 return Err(BuildError::EmptyListOfRelays);
             }
             for url in relays {
-                let relay = crate::backend::relay::RelayBackend::new(url, self.relay_timeout)?;
+                let relay = crate::backend::relay::RelayBackend::new(&url, self.relay_timeout)?;
                 backends.push(Arc::new(relay));
             }
         }
@@ -292,10 +292,7 @@ fn default_relays() -> Vec<Url> {
 fn parse_relays(urls: &[impl AsRef<str>]) -> Result<Vec<Url>, InvalidRelayUrl> {
     let mut relays = Vec::with_capacity(urls.len());
     for url in urls {
-        let url = Url::parse(url.as_ref())?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(InvalidRelayUrl::NotHttp);
-        }
+        let url = parse_relay_url(url.as_ref())?;
         if !relays.contains(&url) {
             relays.push(url);
         }

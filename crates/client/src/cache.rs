@@ -94,8 +94,14 @@ pub enum Peek {
 #[derive(Debug, Error)]
 #[error("the cache failed")]
 pub struct CacheError {
-    #[from]
     source: Box<dyn Error + Send + Sync>,
+}
+
+impl CacheError {
+    /// A failure with this cause.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { source: cause.into() }
+    }
 }
 
 /// Where a client keeps the packets it has seen.

@@ -15,7 +15,7 @@ use crate::builder::ClientBuilder;
 use crate::cache::Cache;
 use crate::engine::Engine;
 use crate::error::{PublishError, ResolveError};
-use crate::freshness::Policy;
+use crate::freshness::{Freshness, Policy};
 use crate::publishing::Publishes;
 use crate::report::{PublishReport, Resolution};
 
@@ -164,6 +164,12 @@ impl Client {
     #[must_use]
     pub fn cache(&self) -> Option<&dyn Cache> {
         self.engine.cache.as_deref()
+    }
+
+    /// The rule by which cached packets expire.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.engine.freshness
     }
 
     /// The DHT node, unless the DHT is off.

@@ -200,3 +200,6 @@ fn abandoned(progress: &watch::Receiver<Progress>) -> ResolveError {
     }
     ResolveError::from_answers(answers)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,23 +27,10 @@ pub enum BuildError {
     /// The HTTP client for relays could not be set up.
     #[cfg(feature = "relays")]
     #[error("cannot set up the relay client")]
-    Relay(#[source] mainstay_relay::RelayError),
+    Relay(#[source] mainstay_relay::BuildError),
     /// The threads that carry background work could not be started.
     #[error("cannot start the background runtime")]
     Runtime(#[source] io::Error),
-}
-
-/// A string is not the URL of a relay.
-#[cfg(feature = "relays")]
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum InvalidRelayUrl {
-    /// It is not a URL.
-    #[error("a relay URL does not parse; write it like https://relay.example.com")]
-    Parse(#[from] url::ParseError),
-    /// It is a URL, but not of an HTTP server.
-    #[error("a relay URL must begin with http:// or https://")]
-    NotHttp,
 }
 
 /// Somebody else is publishing this key too.

@@ -226,3 +226,6 @@ impl Freshness {
 fn age(then: Timestamp, now: Timestamp) -> u64 {
     now.as_u64().saturating_sub(then.as_u64())
 }
+
+#[cfg(test)]
+mod tests;

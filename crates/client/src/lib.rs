@@ -33,6 +33,11 @@
 //! | `dht` (default) | the Mainline DHT as a backend |
 //! | `relays` (default) | HTTP relays as backends |
 
+#![cfg_attr(
+    not(any(feature = "dht", feature = "relays")),
+    allow(dead_code, reason = "without a network there is nobody to ask")
+)]
+
 mod backend;
 mod blocking;
 mod builder;
@@ -47,6 +52,8 @@ mod progress;
 mod publishing;
 mod report;
 mod runtime;
+#[cfg(test)]
+mod scripted;
 mod seen;
 
 pub use blocking::ClientBlocking;
@@ -55,14 +62,14 @@ pub use builder::DEFAULT_RELAYS;
 pub use builder::{ClientBuilder, DEFAULT_MAX_RECURSION_DEPTH, DEFAULT_RELAY_TIMEOUT};
 pub use cache::{Cache, CacheError, Cached, DEFAULT_CACHE_SIZE, InMemoryCache, Peek, Put};
 pub use client::Client;
-#[cfg(feature = "relays")]
-pub use error::InvalidRelayUrl;
 pub use error::{Answers, BuildError, ConcurrencyError, PublishError, ResolveError};
 pub use freshness::{DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, Freshness, Known, Policy, Verdict};
 #[cfg(feature = "dht")]
 pub use mainstay_dht as dht;
 pub use mainstay_keys::{Keypair, PublicKey};
 pub use mainstay_packets::{SignedPacket, SignedPacketBuilder, Timestamp};
+#[cfg(feature = "relays")]
+pub use mainstay_relay::protocol::RelayUrlError as InvalidRelayUrl;
 pub use names::{Hop, NameAnswer, ResolveNameError};
 pub use report::{
     Answer, AnswerOutcome, BackendName, Failure, PublishOutcome, PublishReport, PublishResult,

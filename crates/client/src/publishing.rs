@@ -238,3 +238,6 @@ async fn ask(
         .unwrap_or(PublishResult::Failed(Failure::TimedOut { after: patience }));
     PublishOutcome { backend: backend.name(), result }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,7 @@ impl Background {
     }
 
     /// Makes what is built inside `build` run here.
+    #[cfg(feature = "dht")]
     pub(crate) fn enter<T>(&self, build: impl FnOnce() -> T) -> T {
         let _entered = self.0.enter();
         build()

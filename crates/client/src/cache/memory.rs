@@ -89,3 +89,6 @@ fn weight(cached: &Cached) -> u32 {
     let bytes = cached.packet.as_bytes().len() as u64 + ENTRY_OVERHEAD;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The table of policies, cell by cell, and the edges of the TTL bounds.
+//!
+//! Separate because the table is long.
+
+use std::time::Duration;
+
+use mainstay_keys::Keypair;
+
+use super::{Freshness, Known, Policy, Verdict};
+use crate::Timestamp;
+use crate::cache::Cached;
+use crate::scripted::{ago, packet};
+
+fn cached(ttl: u32, seconds_ago: u64) -> Cached {
+    let packet = packet(&Keypair::random(), Timestamp::now(), ttl);
+    Cached { packet, last_seen: ago(seconds_ago) }
+}
+
+#[test]
+fn every_policy_judges_fresh_expired_and_missing_packets_as_its_table_says() {
+    let freshness = Freshness::default();
+    let (fresh, expired) = (cached(3600, 60), cached(3600, 7200));
+    let first = Verdict::AskFirst { or_stale: false };
+    let stale = Verdict::AskFirst { or_stale: true };
+    let newest = Verdict::AskAll { or_cached: true };
+    let network = Verdict::AskAll { or_cached: false };
+    let table = [
+        (Policy::CacheOnly, Verdict::Serve, Verdict::Serve, Verdict::DenyFromMemory),
+        (Policy::CacheFirst, Verdict::Serve, first, first),
+        (Policy::StaleIfError, Verdict::Serve, stale, stale),
+        (Policy::StaleWhileRevalidate, Verdict::Serve, Verdict::ServeAndRefresh, first),
+        (Policy::MostRecent, newest, newest, newest),
+        (Policy::NetworkOnly, network, network, network),
+    ];
+    let now = Timestamp::now();
+    for (policy, when_fresh, when_expired, when_missing) in table {
+        let judge = |known| freshness.judge(known, now, policy);
+        assert_eq!(judge(Known::Packet(&fresh)), when_fresh, "{policy:?}, fresh");
+        assert_eq!(judge(Known::Packet(&expired)), when_expired, "{policy:?}, expired");
+        assert_eq!(judge(Known::Nothing), when_missing, "{policy:?}, missing");
+    }
+}
+
+#[test]
+fn a_packet_lives_as_long_as_its_ttl_within_the_bounds() {
+    let freshness = Freshness::default().with_minimum_ttl(60).with_maximum_ttl(600);
+    let now = Timestamp::now();
+    let left = |ttl, age| freshness.expires_in(&cached(ttl, age), now);
+    assert!((198..=200).contains(&left(300, 100)), "its own TTL");
+    assert!((49..=50).contains(&left(1, 10)), "the minimum");
+    assert!((499..=500).contains(&left(86_400, 100)), "the maximum");
+    assert_eq!(left(300, 301), 0);
+    assert!(!freshness.is_fresh(&cached(300, 301), now));
+    assert!(freshness.is_fresh(&cached(300, 298), now));
+}
+
+#[test]
+fn setting_one_bound_drags_the_other_along() {
+    let raised = Freshness::default().with_minimum_ttl(100_000);
+    assert_eq!((raised.minimum_ttl(), raised.maximum_ttl()), (100_000, 100_000));
+    let lowered = Freshness::default().with_maximum_ttl(5);
+    assert_eq!((lowered.minimum_ttl(), lowered.maximum_ttl()), (5, 5));
+}
+
+#[test]
+fn with_a_maximum_of_zero_every_cached_packet_has_expired() {
+    let freshness = Freshness::default().with_maximum_ttl(0);
+    assert!(!freshness.is_fresh(&cached(3600, 0), Timestamp::now()));
+}
+
+#[test]
+fn a_packet_last_seen_in_the_future_is_fresh_and_breaks_nothing() {
+    let freshness = Freshness::default();
+    let last_seen = Timestamp::now().checked_add(Duration::from_secs(1000)).unwrap();
+    let cached = Cached { last_seen, ..cached(300, 0) };
+    assert!(freshness.is_fresh(&cached, Timestamp::now()));
+    assert_eq!(freshness.expires_in(&cached, Timestamp::now()), 300);
+}
+
+#[test]
+fn an_absence_is_believed_for_its_own_time_only() {
+    let now = Timestamp::now();
+    let judge = |freshness: Freshness, since| {
+        freshness.judge(Known::Absent(since), now, Policy::StaleWhileRevalidate)
+    };
+    let patient = Freshness::default().with_negative_ttl(10);
+    assert_eq!(judge(patient, ago(5)), Verdict::DenyFromMemory);
+    assert_eq!(judge(patient, ago(15)), Verdict::AskFirst { or_stale: false });
+    assert_eq!(judge(Freshness::default(), ago(0)), Verdict::AskFirst { or_stale: false });
+    let most_recent = patient.judge(Known::Absent(ago(5)), now, Policy::MostRecent);
+    assert_eq!(most_recent, Verdict::AskAll { or_cached: true });
+}
+
+#[test]
+fn only_packets_signed_far_ahead_of_the_clock_are_implausible() {
+    let now = Timestamp::now();
+    let hour = Duration::from_secs(3600);
+    assert!(Freshness::is_plausible(now.checked_add(hour).unwrap(), now));
+    assert!(!Freshness::is_plausible(now.checked_add(3 * hour).unwrap(), now));
+    assert!(!Freshness::is_plausible(Timestamp::MAX, now));
+}
