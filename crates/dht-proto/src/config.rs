@@ -21,15 +21,13 @@ pub struct Config {
     /// Addresses to ask when the table is empty. Names are resolved by whoever drives the node; more can
     /// follow through [`Node::add_bootstrap`](crate::Node::add_bootstrap). Default: none.
     pub bootstrap: Vec<SocketAddr>,
-    /// Whether more addresses are on their way, for instance names that are being resolved. The first
-    /// bootstrap then does not settle before [`Node::add_bootstrap`](crate::Node::add_bootstrap) was called
-    /// once (with an empty list, if there turned out to be none), and an empty [`bootstrap`](Self::bootstrap)
-    /// does not make the node the first of a private network. Default: false.
+    /// Whether more addresses are on their way, for instance names that are being resolved.
+    ///
+    /// Until [`Node::add_bootstrap`](crate::Node::add_bootstrap) was called once (with an empty list, if
+    /// there turned out to be none) the first bootstrap then does not settle, asks that find nobody to ask
+    /// wait instead of ending as "no nodes", and an empty [`bootstrap`](Self::bootstrap) does not make the
+    /// node the first of a private network. Default: false.
     pub more_bootstrap: bool,
-    /// Whether bootstrap names are still being resolved. Asks that find an empty table then wait, instead
-    /// of ending as "no nodes", until [`Node::add_bootstrap`](crate::Node::add_bootstrap) is called, be it
-    /// with an empty list. Default: false.
-    pub bootstrap_follows: bool,
     /// The id to start with, for instance that of an earlier run. Default: drawn from the seed, fitting
     /// the public address where one is given ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)).
     pub id: Option<Id>,
@@ -86,9 +84,9 @@ pub struct StoreConfig {
     pub item_lifetime: Duration,
     /// How long a peer lives after its last announce. Default: 45 minutes.
     pub peer_lifetime: Duration,
-    /// How far a sequence number that counts microseconds may run ahead of the wall clock; numbers that
-    /// cannot be such a time are not judged, nor is any while no wall clock is set. `None` switches the
-    /// check off. Default: 24 hours.
+    /// How far a sequence number, read as microseconds since 1970, may run ahead of the wall clock; nothing
+    /// is judged while no wall clock is set. Counters and coarser times are far below it; who numbers items
+    /// in nanoseconds is refused. `None` switches the check off. Default: 24 hours.
     pub sequence_ahead: Option<Duration>,
 }
 
@@ -129,7 +127,6 @@ impl Default for Config {
             ipv4: Some(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
             ipv6: None,
             bootstrap: Vec::new(),
-            bootstrap_follows: false,
             more_bootstrap: false,
             id: None,
             public_ipv4: None,

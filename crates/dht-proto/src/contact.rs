@@ -9,6 +9,9 @@ use mainstay_krpc::{Id, NodeInfo, NodeInfo6, bep42};
 use crate::RemoteNode;
 use crate::scope::{Family, Group, Scope};
 
+/// Stands for an id that is not known. Nobody has it: a node that claims it is asked without expecting it.
+const UNKNOWN: Id = Id::from_bytes([0; 20]);
+
 /// An id at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Contact {
@@ -35,6 +38,16 @@ pub(crate) enum Party {
 impl Contact {
     pub(crate) fn new(id: Id, addr: SocketAddr) -> Self {
         Self { id, endpoint: Endpoint::from(addr), fits: bep42::is_valid(&id, addr.ip()) }
+    }
+
+    /// Somebody whose id nobody knows yet, such as a bootstrap host.
+    pub(crate) fn unidentified(addr: SocketAddr) -> Self {
+        Self { id: UNKNOWN, endpoint: Endpoint::from(addr), fits: false }
+    }
+
+    /// The id it must answer under, unless it is not known.
+    pub(crate) fn known_id(&self) -> Option<Id> {
+        (self.id != UNKNOWN).then_some(self.id)
     }
 
     pub(crate) fn key(&self) -> Id {
@@ -123,11 +136,6 @@ impl From<&Contact> for RemoteNode {
 /// krpc's id as kad's.
 pub(crate) fn kad_id(id: &Id) -> kad::Id<20> {
     kad::Id::from_bytes(id.to_bytes())
-}
-
-/// kad's id as krpc's.
-pub(crate) fn krpc_id(id: &kad::Id<20>) -> Id {
-    Id::from_bytes(id.to_bytes())
 }
 
 #[cfg(test)]

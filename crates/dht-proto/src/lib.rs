@@ -8,10 +8,29 @@
 //! ask, or [`Node::poll_timeout`]. Time is given with each input and never goes back.
 
 mod ask;
+mod asks;
 mod config;
+mod contact;
 mod event;
+mod external;
+mod goal;
+mod limits;
+mod network;
 mod node;
+mod put;
 mod report;
+mod rtt;
+mod scope;
+mod search;
+mod server;
+mod store;
+#[cfg(test)]
+mod testing;
+mod timers;
+mod tokens;
+mod transactions;
+mod upkeep;
+mod wire;
 
 pub use ask::{Ask, QueryId};
 pub use config::{AddressPolicy, Config, LimitConfig, StoreConfig};

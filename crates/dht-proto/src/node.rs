@@ -1,16 +1,22 @@
 //! The node: takes datagrams, time and asks in, hands datagrams and events out, and routes between its parts.
 //! It holds no rule of its own; each lives with the part that obeys it.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mainstay_krpc::Id;
+use mainstay_krpc::{Body, Id, Message, Query, Response};
+use rand::Rng as _;
 
-use crate::{
-    Ask, Config, Counters, Event, FamilyInfo, Info, LookupError, LookupReport, Outcome, PutError,
-    QueryId, RemoteNode, Transmit,
-};
+use crate::asks::{Asks, Reply};
+use crate::contact::{Contact, kad_id};
+use crate::network::Networks;
+use crate::scope::{Family, Scope};
+use crate::search::Scene;
+use crate::server::Server;
+use crate::transactions::{Lapse, Pending, Purpose};
+use crate::upkeep::Upkeep;
+use crate::wire::Wire;
+use crate::{Ask, Config, Event, Info, QueryId, RemoteNode, Transmit};
 
 /// A Mainline node for IPv4, IPv6 or both.
 ///
@@ -19,117 +25,280 @@ use crate::{
 /// After any of the first two kinds, all three `poll_*` may answer differently.
 #[derive(Debug)]
 pub struct Node {
+    wire: Wire,
+    networks: Networks,
+    server: Server,
+    asks: Asks,
+    upkeep: Upkeep,
     config: Config,
-    next_query: u64,
-    events: VecDeque<Event>,
-    transmits: VecDeque<Transmit>,
 }
 
 impl Node {
-    /// Makes a node; it starts to join at the first [`handle_timeout`](Self::handle_timeout).
+    /// Makes a node; it starts to join at the first [`handle_timeout`](Self::handle_timeout), which is due
+    /// at once.
     ///
     /// `seed` decides its id, tokens and transaction ids: draw it from the system's randomness, unless
     /// the run is to be replayed.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let _ = (seed, now);
-        Self { config, next_query: 0, events: VecDeque::new(), transmits: VecDeque::new() }
+        let mut wire = Wire::new(&config, seed);
+        let networks = Networks::new(&config, &mut wire.rng, now);
+        let mut key = [0; 16];
+        wire.rng.fill_bytes(&mut key);
+        let server = Server::new(&config, key, networks.home(), now);
+        let asks = Asks::new(&config);
+        let upkeep = Upkeep::new(now, networks.iter().map(|network| network.family));
+        Self { wire, networks, server, asks, upkeep, config }
     }
 
     /// Takes a datagram that came in from `from`. Never panics, never answers a reply.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
-        let _ = (now, from, datagram);
+        self.wire.counters.received += 1;
+        if Scope::of(from) == Scope::Never || self.networks.of(Family::of(from)).is_none() {
+            return;
+        }
+        match Message::decode(datagram) {
+            Ok(Message { transaction, read_only, body: Body::Query(query), .. }) => {
+                self.wire.transactions.heard();
+                self.handle_query(now, from, transaction, read_only, &query);
+            }
+            Ok(Message { transaction, ip, body: Body::Response(response), .. }) => {
+                self.handle_response(now, from, transaction, ip, &response);
+            }
+            Ok(Message { transaction, body: Body::Error(error), .. }) => {
+                if let Some(pending) = self.close(now, from, transaction) {
+                    self.route(now, &pending, Reply::Error { code: error.code });
+                }
+            }
+            Err(error) => {
+                self.wire.counters.malformed += 1;
+                if let Some(reply) = error.reply() {
+                    if self.server.admits(now, from, &mut self.wire) {
+                        self.wire.reply(from, reply);
+                    }
+                } else if let Some(pending) =
+                    error.transaction().and_then(|tid| self.wire.transactions.close(now, from, tid))
+                {
+                    self.lose(now, &pending);
+                }
+            }
+        }
+        self.settle(now);
     }
 
     /// Does what is due; call it when the time of [`poll_timeout`](Self::poll_timeout) has come. Early or
     /// late calls do no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
+        while let Some(lapse) = self.wire.transactions.pop_lapsed(now) {
+            match lapse {
+                Lapse::Stalled(pending) => {
+                    let mut scene =
+                        Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+                    self.asks.handle_stall(&mut scene, &pending);
+                }
+                Lapse::Expired(pending) => self.lose(now, &pending),
+            }
+        }
+        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+        self.asks.handle_timeout(&mut scene);
+        self.upkeep.handle_timeout(&mut scene, &mut self.asks);
+        self.server.store.handle_timeout(now);
     }
 
     /// Tells that a datagram to `to` could not be delivered (ICMP port unreachable): its requests fail at
     /// once and need not wait for their timeout.
     pub fn handle_unreachable(&mut self, now: Instant, to: SocketAddr) {
-        let _ = (now, to);
+        while let Some(pending) = self.wire.transactions.take_unreachable(to) {
+            self.lose(now, &pending);
+        }
+        self.settle(now);
     }
 
     /// Tells the time of day, as the duration since the UNIX epoch. Needed only to judge sequence numbers
     /// from the future; call it at the start and after the clock was set.
     pub fn set_wall_clock(&mut self, now: Instant, unix: Duration) {
-        let _ = (now, unix);
+        self.server.set_wall_clock(now, unix);
     }
 
-    /// Adds addresses to join through, for instance once a bootstrap name has been resolved.
+    /// Adds addresses to join through, for instance once a bootstrap name has been resolved. Ends the wait
+    /// of [`Config::more_bootstrap`], so call it even when nothing was found.
     pub fn add_bootstrap(&mut self, now: Instant, addresses: &[SocketAddr]) {
-        let _ = (now, addresses);
+        self.config.bootstrap.extend_from_slice(addresses);
+        self.config.bootstrap.truncate(256);
+        self.config.more_bootstrap = false;
+        self.networks.allow(&self.config);
+        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+        self.asks.add_bootstrap(&mut scene, addresses);
+        self.upkeep.join_now(now);
+        self.settle(now);
     }
 
     /// Starts an ask; its end is one [`Event::Done`].
     pub fn ask(&mut self, now: Instant, ask: Ask) -> QueryId {
-        let _ = now;
-        let query = QueryId(self.next_query);
-        self.next_query += 1;
-        let outcome = match ask {
-            Ask::GetMutable { .. } => Outcome::Mutable(Err(LookupError::NoNodes)),
-            Ask::GetImmutable { .. } => Outcome::Immutable(Err(LookupError::NoNodes)),
-            Ask::GetPeers { .. } => Outcome::Peers(Err(LookupError::NoNodes)),
-            Ask::Ping { .. } | Ask::FindNode { .. } => Outcome::Nodes(Err(LookupError::NoNodes)),
-            Ask::SampleInfohashes { .. } => Outcome::Samples(Err(LookupError::NoNodes)),
-            Ask::PutMutable { .. } | Ask::PutImmutable { .. } | Ask::AnnouncePeer { .. } => {
-                Outcome::Put(Err(PutError::Lookup(LookupError::NoNodes)))
-            }
-        };
-        self.events.push_back(Event::Done { query, outcome, report: LookupReport::default() });
-        query
+        self.start(now, ask, false)
     }
 
     /// Like [`ask`](Self::ask), and reports every step as an [`Event::Step`].
     pub fn ask_traced(&mut self, now: Instant, ask: Ask) -> QueryId {
-        self.ask(now, ask)
+        self.start(now, ask, true)
     }
 
     /// Drops an ask and all its state. No event of it follows, not even its end.
     pub fn cancel(&mut self, now: Instant, query: QueryId) {
         let _ = now;
-        self.events.retain(|event| event.query() != Some(query));
+        self.asks.cancel(query);
+        self.wire.events.retain(|event| event.query() != Some(query));
     }
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.transmits.pop_front()
+        self.wire.poll_transmit()
     }
 
     /// The next thing the owner should know.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.wire.events.pop_front()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) should be called next; `None` when nothing is due ever.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        [
+            self.wire.transactions.poll_timeout(),
+            self.asks.poll_timeout(),
+            self.upkeep.poll_timeout(),
+            self.server.store.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Looks at the node.
     #[must_use]
     pub fn info(&self) -> Info {
-        let family =
-            FamilyInfo { id: Id::from_bytes([0; 20]), public: None, nodes: 0, network_size: None };
+        let family = |family| self.networks.of(family).map(crate::network::Network::info);
         Info {
-            ipv4: self.config.ipv4.map(|_| family),
-            ipv6: self.config.ipv6.map(|_| family),
-            bootstrapped: false,
+            ipv4: family(Family::V4),
+            ipv6: family(Family::V6),
+            bootstrapped: self.upkeep.has_settled(),
             read_only: self.config.read_only,
-            asks: 0,
-            items: 0,
-            info_hashes: 0,
-            counters: Counters::default(),
+            asks: self.asks.len(),
+            items: self.server.store.items(),
+            info_hashes: self.server.store.peers().info_hashes(),
+            counters: self.wire.counters,
         }
     }
 
-    /// The nodes of our tables that answered last, best first: what to save and bootstrap from next time.
+    /// The nodes of our tables, those that answered last first: what to save and bootstrap from next time.
     #[must_use]
     pub fn contacts(&self) -> Vec<RemoteNode> {
-        Vec::new()
+        let mut entries: Vec<_> =
+            self.networks.iter().flat_map(|network| network.table.iter()).collect();
+        entries.sort_by_key(|entry| (entry.failures(), std::cmp::Reverse(entry.last_answer())));
+        entries.into_iter().map(|entry| RemoteNode::from(entry.contact())).collect()
+    }
+
+    fn start(&mut self, now: Instant, ask: Ask, traced: bool) -> QueryId {
+        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+        self.asks.ask(&mut scene, &self.server.store, ask, traced)
+    }
+
+    fn handle_query(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        transaction: &[u8],
+        read_only: bool,
+        query: &Query<'_>,
+    ) {
+        let Some(network) = self.networks.of(Family::of(from)) else { return };
+        // Our own id from elsewhere is our own voice, reflected.
+        if query.id == network.id || !self.server.admits(now, from, &mut self.wire) {
+            return;
+        }
+        self.server.handle_query(now, from, transaction, query, &self.networks, &mut self.wire);
+        if !read_only {
+            let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+            self.upkeep.greet(&mut scene, Contact::new(query.id, from));
+        }
+    }
+
+    fn handle_response(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        transaction: &[u8],
+        ip: Option<SocketAddr>,
+        response: &Response<'_>,
+    ) {
+        let Some(pending) = self.close(now, from, transaction) else { return };
+        let filter = self.networks.filter;
+        let Some(network) = self.networks.of_mut(Family::of(from)) else { return };
+        if let Some(expected) = pending.id.filter(|expected| *expected != response.id) {
+            network.table.remove(&kad_id(&expected));
+            self.route(now, &pending, Reply::WrongId(response.id));
+            return;
+        }
+        let contact = Contact::new(response.id, from);
+        if network.is_other(filter, &contact) {
+            self.learn(now, contact, &pending, ip);
+        }
+        self.route(now, &pending, Reply::Response { contact, response });
+    }
+
+    /// Uses what every answer tells, whatever it answers: its sender lives, and sees us somewhere.
+    fn learn(&mut self, now: Instant, contact: Contact, pending: &Pending, ip: Option<SocketAddr>) {
+        let family = contact.family();
+        let Some(network) = self.networks.of_mut(family) else { return };
+        network.answered(now, contact, now.saturating_duration_since(pending.sent));
+        let Some(seen) = ip else { return };
+        let Some(addr) = network.vote(now, &mut self.wire.rng, contact.addr().ip(), seen) else {
+            return;
+        };
+        let id: Id = network.id;
+        self.wire.events.push_back(Event::PublicAddress { addr, id });
+        self.server.store.move_home(self.networks.home());
+        self.upkeep.rejoin(now, family);
+    }
+
+    /// The request that a reply belongs to; anything else is counted and dropped.
+    fn close(&mut self, now: Instant, from: SocketAddr, transaction: &[u8]) -> Option<Pending> {
+        let pending = self.wire.transactions.close(now, from, transaction);
+        self.wire.counters.unexpected += u64::from(pending.is_none());
+        pending
+    }
+
+    fn route(&mut self, now: Instant, pending: &Pending, reply: Reply<'_>) {
+        if pending.purpose == Purpose::Ping {
+            self.upkeep.ping_ended();
+            return;
+        }
+        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+        self.asks.handle_reply(&mut scene, pending, reply);
+    }
+
+    /// A request will not be answered.
+    fn lose(&mut self, now: Instant, pending: &Pending) {
+        self.wire.counters.timed_out += 1;
+        // While we are offline everybody seems dead, and nobody should be forgotten for it.
+        if !self.wire.transactions.is_offline()
+            && let Some(id) = pending.id
+            && let Some(network) = self.networks.of_mut(Family::of(pending.to))
+        {
+            network.table.failed(now, &kad_id(&id));
+        }
+        if pending.purpose == Purpose::Ping {
+            self.upkeep.ping_ended();
+            return;
+        }
+        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+        self.asks.handle_loss(&mut scene, pending);
+    }
+
+    /// Lets the upkeep see what an input changed.
+    fn settle(&mut self, now: Instant) {
+        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+        self.upkeep.settle(&mut scene, &mut self.asks);
     }
 }

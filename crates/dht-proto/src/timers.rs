@@ -24,6 +24,13 @@ impl<K: Ord + Copy> Timers<K> {
         self.by_time.insert((at, key));
     }
 
+    /// Sets the deadline of `key` unless it has one.
+    pub(crate) fn set_if_absent(&mut self, key: K, at: Instant) {
+        if !self.by_key.contains_key(&key) {
+            self.set(key, at);
+        }
+    }
+
     /// Forgets the deadline of `key`.
     pub(crate) fn clear(&mut self, key: K) {
         if let Some(old) = self.by_key.remove(&key) {

@@ -1,0 +1,180 @@
+//! One family's network as this node sees it: our id there, our address, and the table around us.
+//! A node has one for IPv4 and one for IPv6 ([BEP 32](https://www.bittorrent.org/beps/bep_0032.html)).
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mainstay_kad::{SizeEstimator, Table, TableConfig};
+use mainstay_krpc::{Id, Want, bep42};
+use rand::Rng as _;
+use rand::rngs::StdRng;
+
+use crate::contact::{Contact, kad_id};
+use crate::external::External;
+use crate::scope::{Family, Filter};
+use crate::{Config, FamilyInfo};
+
+/// How many lookups the estimate of the network's size is averaged over.
+const SIZE_WINDOW: usize = 16;
+/// How many nodes an answer names; more would be dropped by some clients and would only amplify.
+pub(crate) const NODES: usize = 8;
+
+/// The table of one family, and who we are in it.
+#[derive(Debug)]
+pub(crate) struct Network {
+    pub(crate) family: Family,
+    pub(crate) id: Id,
+    pub(crate) table: Table<Contact, 20>,
+    pub(crate) size: SizeEstimator<20>,
+    external: External,
+    local: SocketAddr,
+}
+
+impl Network {
+    fn new(config: &Config, family: Family, local: SocketAddr, rng: &mut StdRng, now: Instant) -> Self {
+        let public = match family {
+            Family::V4 => config.public_ipv4.map(IpAddr::V4),
+            Family::V6 => config.public_ipv6.map(IpAddr::V6),
+        };
+        let mut random = [0; 20];
+        rng.fill_bytes(&mut random);
+        let fitting = public.map(|ip| bep42::id_for(ip, random));
+        let id = config.id.or(fitting).unwrap_or(Id::from_bytes(random));
+        Self {
+            family,
+            id,
+            table: Table::new(kad_id(&id), table_config()),
+            size: SizeEstimator::new(SIZE_WINDOW),
+            external: External::new(now, public.map(|ip| SocketAddr::new(ip, local.port()))),
+            local,
+        }
+    }
+
+    /// A node answered a request of ours, under the id that was expected.
+    pub(crate) fn answered(&mut self, now: Instant, contact: Contact, rtt: Duration) {
+        self.table.responded(now, contact, rtt);
+    }
+
+    /// Hears a vote on our address; when the verdict changes, our id follows it and the table is sorted
+    /// anew around it.
+    pub(crate) fn vote(
+        &mut self,
+        now: Instant,
+        rng: &mut StdRng,
+        voter: IpAddr,
+        seen: SocketAddr,
+    ) -> Option<SocketAddr> {
+        let verdict = self.external.vote(now, voter, seen)?;
+        if !bep42::is_valid(&self.id, verdict.ip()) {
+            let mut random = [0; 20];
+            rng.fill_bytes(&mut random);
+            self.id = bep42::id_for(verdict.ip(), random);
+            self.table.rehome(kad_id(&self.id));
+        }
+        Some(verdict)
+    }
+
+    /// The table's entries nearest to `target`, the nearest first.
+    pub(crate) fn nearest(&self, target: &Id) -> impl Iterator<Item = &Contact> {
+        self.table.nearest::<NODES>(&kad_id(target))
+    }
+
+    /// Whether `contact` is somebody else whom we may ask.
+    pub(crate) fn is_other(&self, filter: Filter, contact: &Contact) -> bool {
+        let addr = contact.addr();
+        contact.key() != self.id
+            && addr != self.local
+            && Some(addr) != self.external.address()
+            && filter.allows(addr)
+    }
+
+    /// What to say in `want`: only this family's nodes, which is also what an answer holds by itself.
+    pub(crate) fn want(&self) -> Want {
+        Want::NONE
+    }
+
+    /// The port we are reached at, as far as we know.
+    pub(crate) fn port(&self) -> u16 {
+        self.external.address().map_or(self.local.port(), |addr| addr.port())
+    }
+
+    pub(crate) fn info(&self) -> FamilyInfo {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float saturates, and a number of nodes is positive"
+        )]
+        let nodes = |estimate: mainstay_kad::SizeEstimate| estimate.nodes.round() as u64;
+        FamilyInfo {
+            id: self.id,
+            public: self.external.address(),
+            nodes: self.table.len(),
+            network_size: self.size.estimate().map(nodes),
+        }
+    }
+}
+
+/// The one or two networks of a node.
+#[derive(Debug)]
+pub(crate) struct Networks {
+    pub(crate) filter: Filter,
+    v4: Option<Network>,
+    v6: Option<Network>,
+}
+
+impl Networks {
+    pub(crate) fn new(config: &Config, rng: &mut StdRng, now: Instant) -> Self {
+        let v4 = config
+            .ipv4
+            .map(|local| Network::new(config, Family::V4, SocketAddr::V4(local), rng, now));
+        let mut v6 = config
+            .ipv6
+            .map(|local| Network::new(config, Family::V6, SocketAddr::V6(local), rng, now));
+        // BEP 32 recommends one id for both, as long as no address says otherwise.
+        if let (Some(v4), Some(v6)) = (&v4, &mut v6)
+            && config.public_ipv6.is_none()
+        {
+            v6.id = v4.id;
+            v6.table.rehome(kad_id(&v6.id));
+        }
+        Self { filter: Filter::new(config), v4, v6 }
+    }
+
+    /// Judges anew which addresses may be talked to, since the bootstrap addresses have changed.
+    pub(crate) fn allow(&mut self, config: &Config) {
+        self.filter = Filter::new(config);
+    }
+
+    pub(crate) fn of(&self, family: Family) -> Option<&Network> {
+        match family {
+            Family::V4 => self.v4.as_ref(),
+            Family::V6 => self.v6.as_ref(),
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, family: Family) -> Option<&mut Network> {
+        match family {
+            Family::V4 => self.v4.as_mut(),
+            Family::V6 => self.v6.as_mut(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Network> {
+        self.v4.iter().chain(&self.v6)
+    }
+
+    /// How many nodes all tables hold.
+    pub(crate) fn nodes(&self) -> usize {
+        self.iter().map(|network| network.table.len()).sum()
+    }
+
+    /// The id by which the store judges what is far.
+    pub(crate) fn home(&self) -> Id {
+        self.iter().next().map_or(Id::from_bytes([0; 20]), |network| network.id)
+    }
+}
+
+/// Wide where most lookups start, yet a table that has seen everything stays below 30 kB.
+fn table_config() -> TableConfig {
+    TableConfig { wide_levels: vec![64, 32, 16], ..TableConfig::default() }
+}

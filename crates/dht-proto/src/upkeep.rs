@@ -1,0 +1,250 @@
+//! Keeps the tables alive: joins, pings who has been silent, refreshes what nobody looked at, joins again.
+//! Speaks only when something is due; between rounds an idle node sleeps for minutes.
+
+use std::time::{Duration, Instant};
+
+use mainstay_kad::Contact as _;
+use mainstay_krpc::{Id, Method};
+use rand::RngExt as _;
+
+use crate::asks::{Asks, Tended};
+use crate::contact::{Contact, kad_id};
+use crate::network::Network;
+use crate::scope::Family;
+use crate::search::Scene;
+use crate::transactions::Purpose;
+use crate::wire::Request;
+use crate::{Event, QueryId};
+
+/// How long after a round the next one comes, give or take a quarter so that nodes do not move in step.
+const ROUND: Duration = Duration::from_secs(300);
+/// How many nodes one round pings.
+const PINGS: usize = 32;
+/// How many buckets one round refreshes.
+const REFRESHES: usize = 4;
+/// How many nodes that asked us may be under verification at once; more are left for another time, so that
+/// a flood from invented addresses makes us send next to nothing.
+const GREETINGS: usize = 16;
+/// The wait after the first failed attempt to join; each further one doubles it.
+const RETRY: Duration = Duration::from_secs(2);
+/// The longest wait between attempts to join.
+const LONGEST_RETRY: Duration = Duration::from_secs(900);
+
+/// The upkeep of both tables.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    cares: Vec<Care>,
+    pinging: usize,
+    announced: bool,
+}
+
+/// The upkeep of one table.
+#[derive(Debug)]
+struct Care {
+    family: Family,
+    join: Join,
+    next_round: Option<Instant>,
+}
+
+/// How far we are in joining.
+///
+/// Due → Walking → Joined, or → Due again, later each time, while there is somebody to ask; Lonely when
+/// there is not. An empty table leads from anywhere back to Due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Join {
+    Due { at: Instant, attempt: u32 },
+    Walking { query: QueryId, attempt: u32 },
+    Joined,
+    /// Waits until a bootstrap address is given or somebody asks us something.
+    Lonely,
+}
+
+impl Upkeep {
+    pub(crate) fn new(now: Instant, families: impl Iterator<Item = Family>) -> Self {
+        let join = Join::Due { at: now, attempt: 0 };
+        let care = |family| Care { family, join, next_round: None };
+        Self { cares: families.map(care).collect(), pinging: 0, announced: false }
+    }
+
+    /// Whether the first bootstrap has settled.
+    pub(crate) fn has_settled(&self) -> bool {
+        self.announced
+    }
+
+    /// Joins at the next timeout, for instance because there are new addresses to join through.
+    pub(crate) fn join_now(&mut self, now: Instant) {
+        for care in &mut self.cares {
+            match care.join {
+                Join::Due { .. } | Join::Lonely => care.join = Join::Due { at: now, attempt: 0 },
+                Join::Walking { .. } | Join::Joined => {}
+            }
+        }
+    }
+
+    /// Our id changed: the neighbourhood of the new one is not known yet.
+    pub(crate) fn rejoin(&mut self, now: Instant, family: Family) {
+        if let Some(care) = self.cares.iter_mut().find(|care| care.family == family) {
+            care.join = Join::Due { at: now, attempt: 0 };
+        }
+    }
+
+    /// Somebody asked us something. If the table has a place for such a node, a ping finds out whether it
+    /// exists: the sender of a datagram proves nothing.
+    pub(crate) fn greet(&mut self, scene: &mut Scene<'_>, contact: Contact) {
+        let filter = scene.networks.filter;
+        let Some(network) = scene.networks.of_mut(contact.family()) else { return };
+        if !network.is_other(filter, &contact) || network.table.asked_us(scene.now, &contact) {
+            return;
+        }
+        if self.pinging < GREETINGS && has_room(network, &contact) {
+            self.ping(scene, &contact);
+        }
+    }
+
+    /// A ping was answered or lost.
+    pub(crate) fn ping_ended(&mut self) {
+        self.pinging = self.pinging.saturating_sub(1);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
+        for at in 0..self.cares.len() {
+            self.join(scene, asks, at);
+            self.round(scene, asks, at);
+        }
+        self.settle(scene, asks);
+    }
+
+    /// Takes note of what changed elsewhere: searches that ended, tables that filled.
+    pub(crate) fn settle(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
+        for tended in std::mem::take(&mut asks.tended) {
+            self.handle_tended(scene, asks, tended);
+        }
+        for care in &mut self.cares {
+            let Some(network) = scene.networks.of(care.family) else { continue };
+            if care.next_round.is_none() && !network.table.is_empty() {
+                care.next_round = Some(scene.now + jittered(scene));
+            }
+        }
+        let names_follow = asks.names_follow();
+        let settled = |care: &Care| match care.join {
+            Join::Joined | Join::Lonely => true,
+            Join::Due { attempt, .. } | Join::Walking { attempt, .. } => attempt > 0,
+        };
+        if !self.announced && !names_follow && self.cares.iter().all(settled) {
+            self.announced = true;
+            let nodes = scene.networks.nodes();
+            scene.wire.events.push_back(Event::Bootstrapped { nodes });
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let joins = self.cares.iter().filter_map(|care| match care.join {
+            Join::Due { at, .. } => Some(at),
+            Join::Walking { .. } | Join::Joined | Join::Lonely => None,
+        });
+        joins.chain(self.cares.iter().filter_map(|care| care.next_round)).min()
+    }
+
+    /// A walk to our own id: whoever is asked on the way learns of us, and we of our neighbourhood.
+    fn join(&mut self, scene: &mut Scene<'_>, asks: &mut Asks, at: usize) {
+        let Some(care) = self.cares.get_mut(at) else { return };
+        let Join::Due { at, attempt } = care.join else { return };
+        let Some(network) = scene.networks.of(care.family) else { return };
+        if scene.now < at {
+            return;
+        }
+        let hosts = asks.bootstrap().iter().any(|addr| Family::of(*addr) == care.family);
+        if network.table.is_empty() && !hosts {
+            if asks.names_follow() {
+                // The driver will call add_bootstrap, and that brings us back here.
+                care.join = Join::Due { at: scene.now + LONGEST_RETRY, attempt };
+            } else {
+                care.join = Join::Lonely;
+            }
+            return;
+        }
+        let query = asks.tend(scene, care.family, network.id);
+        care.join = Join::Walking { query, attempt };
+    }
+
+    fn handle_tended(&mut self, scene: &mut Scene<'_>, asks: &mut Asks, tended: Tended) {
+        let walked = |care: &&mut Care| {
+            matches!(care.join, Join::Walking { query, .. } if query == tended.query)
+        };
+        let Some(care) = self.cares.iter_mut().find(walked) else { return };
+        let Join::Walking { attempt, .. } = care.join else { return };
+        let empty = scene.networks.of(care.family).is_none_or(|network| network.table.is_empty());
+        care.join = if tended.answered > 0 || !empty {
+            Join::Joined
+        } else {
+            let wait = (RETRY * 2_u32.saturating_pow(attempt.min(16))).min(LONGEST_RETRY);
+            Join::Due { at: scene.now + wait, attempt: attempt.saturating_add(1) }
+        };
+        asks.start_waiting(scene);
+    }
+
+    fn round(&mut self, scene: &mut Scene<'_>, asks: &mut Asks, at: usize) {
+        let Some(care) = self.cares.get_mut(at) else { return };
+        if care.next_round.is_none_or(|due| scene.now < due) {
+            return;
+        }
+        let family = care.family;
+        let Some(network) = scene.networks.of(family) else { return };
+        if network.table.is_empty() {
+            care.next_round = None;
+            if matches!(care.join, Join::Joined | Join::Lonely) {
+                care.join = Join::Due { at: scene.now, attempt: 1 };
+            }
+            self.join(scene, asks, at);
+            return;
+        }
+        care.next_round = Some(scene.now + jittered(scene));
+        for _ in 0..PINGS {
+            let due = scene.networks.of_mut(family).and_then(|net| net.table.next_to_ping(scene.now));
+            let Some(contact) = due else { break };
+            self.ping(scene, &contact);
+        }
+        for _ in 0..REFRESHES {
+            let Some(target) = stale_target(scene, family) else { break };
+            asks.tend(scene, family, target);
+        }
+    }
+
+    fn ping(&mut self, scene: &mut Scene<'_>, contact: &Contact) {
+        let Some(network) = scene.networks.of_mut(contact.family()) else { return };
+        network.table.asked(scene.now, &kad_id(&contact.key()));
+        let request = Request {
+            own: network.id,
+            to: contact.addr(),
+            id: contact.known_id(),
+            want: network.want(),
+            method: Method::Ping,
+            purpose: Purpose::Ping,
+        };
+        self.pinging += 1;
+        scene.wire.ask(scene.now, request);
+    }
+}
+
+/// Whether the bucket of `contact` could take it, or could split to do so.
+fn has_room(network: &Network, contact: &Contact) -> bool {
+    let prefix = network.table.own_id().shared_prefix(&contact.id());
+    let mut buckets = network.table.buckets().skip(prefix);
+    let Some(bucket) = buckets.next() else { return true };
+    let is_home = buckets.next().is_none();
+    is_home || bucket.entries < bucket.capacity
+}
+
+/// A target in the bucket that nobody passed through for longest, if that is too long.
+fn stale_target(scene: &mut Scene<'_>, family: Family) -> Option<Id> {
+    let network = scene.networks.of_mut(family)?;
+    let bucket = network.table.stale_bucket(scene.now)?;
+    let rng = &mut scene.wire.rng;
+    let target = network.table.refresh_target(bucket, |bytes| rand::Rng::fill_bytes(rng, bytes));
+    network.table.looked_up(scene.now, &target);
+    Some(Id::from_bytes(target.to_bytes()))
+}
+
+fn jittered(scene: &mut Scene<'_>) -> Duration {
+    ROUND * scene.wire.rng.random_range(75..125) / 100
+}
