@@ -12,7 +12,7 @@ use crate::workspace::{Package, Workspace};
 
 /// Formats and lints the packages asked for, or all.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Journal) {
-    let packages = match chosen(workspace, &arguments.packages) {
+    let packages = match workspace.select(&arguments.packages) {
         Ok(packages) => packages,
         Err(problem) => return journal.step("lint", || Outcome::Failed(vec![problem])),
     };
@@ -23,20 +23,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Jo
             journal.step(name.trim_end(), || clippy(&workspace.root, package, set).into());
         }
     }
-}
-
-fn chosen<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a Package>, String> {
-    if names.is_empty() {
-        return Ok(workspace.packages.iter().collect());
-    }
-    let find = |name: &String| {
-        let prefixed = format!("mainstay-{name}");
-        workspace
-            .package(name)
-            .or_else(|| workspace.package(&prefixed))
-            .ok_or_else(|| format!("there is no package `{name}`"))
-    };
-    names.iter().map(find).collect()
 }
 
 fn format_check(root: &Path, packages: &[&Package]) -> Result<(), String> {

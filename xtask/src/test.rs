@@ -5,42 +5,61 @@
 mod peers;
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::arguments::Arguments;
 use crate::cargo;
 use crate::journal::{Journal, Outcome};
-use crate::workspace::Workspace;
+use crate::workspace::{Package, Workspace};
+
+/// The package whose tests talk to the peers and run the command line.
+const ACROSS_CRATES: &str = "mainstay-tests";
 
 /// Tests the packages asked for, or all, with the tests whose names contain a filter, or all.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Journal) {
-    if !arguments.no_peers {
+    let packages = match workspace.select(&arguments.packages) {
+        Ok(packages) => packages,
+        Err(problem) => return journal.step("test", || Outcome::Failed(vec![problem])),
+    };
+    let across = packages.iter().any(|package| package.name == ACROSS_CRATES);
+    if across && !arguments.no_peers {
         peers::set_up(workspace, journal);
     }
-    journal.step("test: the command-line binary", || {
-        let mut command = cargo::cargo(&workspace.root);
-        command.args(["build", "--quiet", "--workspace", "--all-features", "--bin", "mainstay"]);
-        cargo::run(&mut command).into()
-    });
+    if across {
+        journal.step("test: the command-line binary", || {
+            let mut command = cargo::cargo(&workspace.root);
+            command.args([
+                "build",
+                "--quiet",
+                "--workspace",
+                "--all-features",
+                "--bin",
+                "mainstay",
+            ]);
+            cargo::run(&mut command).into()
+        });
+    }
     let mut totals = Totals::default();
     journal.step("test: cargo test", || {
-        let mut command = cargo::cargo(&workspace.root);
-        command.args(["test", "--quiet", "--no-fail-fast", "--all-features"]);
-        if arguments.packages.is_empty() {
-            command.arg("--workspace");
-        }
-        command.args(arguments.packages.iter().flat_map(|package| ["-p", package]));
-        command.arg("--").args(&arguments.filters);
-        command.env("MAINSTAY_BIN", workspace.target().join("debug").join("mainstay"));
-        if !arguments.no_peers {
-            command.env("MAINSTAY_PEERS", peers::folder(workspace));
-        }
-        if arguments.require_all {
-            command.env("MAINSTAY_REQUIRE_ALL", "1");
-        }
-        watched(command, &mut totals)
+        watched(cargo_test(workspace, &packages, arguments), &mut totals)
     });
     journal.note(format!("{} passed, {} failed", totals.passed, totals.failed));
+}
+
+/// The command that runs the tests, and tells them where to find what was set up.
+fn cargo_test(workspace: &Workspace, packages: &[&Package], arguments: &Arguments) -> Command {
+    let mut command = cargo::cargo(&workspace.root);
+    command.args(["test", "--quiet", "--no-fail-fast", "--all-features"]);
+    command.args(packages.iter().flat_map(|package| ["-p", &package.name]));
+    command.arg("--").args(&arguments.filters);
+    command.env("MAINSTAY_BIN", workspace.target().join("debug").join("mainstay"));
+    if !arguments.no_peers {
+        command.env("MAINSTAY_PEERS", peers::folder(workspace));
+    }
+    if arguments.require_all {
+        command.env("MAINSTAY_REQUIRE_ALL", "1");
+    }
+    command
 }
 
 /// The sums of the closing lines of every test binary.
@@ -68,7 +87,7 @@ impl Totals {
 }
 
 /// Runs the tests, shows what they print, and counts.
-fn watched(mut command: std::process::Command, totals: &mut Totals) -> Outcome {
+fn watched(mut command: Command, totals: &mut Totals) -> Outcome {
     let line = cargo::line(&command);
     let mut child = match command.stdout(Stdio::piped()).spawn() {
         Ok(child) => child,

@@ -81,6 +81,23 @@ impl Workspace {
         self.packages.iter().find(|package| package.name == name)
     }
 
+    /// The packages of those names, with or without `mainstay-` before them; all when there is no name.
+    ///
+    /// # Errors
+    ///
+    /// A name that is no package's.
+    pub(crate) fn select(&self, names: &[String]) -> Result<Vec<&Package>, String> {
+        if names.is_empty() {
+            return Ok(self.packages.iter().collect());
+        }
+        let find = |name: &String| {
+            let prefixed = format!("mainstay-{name}");
+            let found = self.package(name).or_else(|| self.package(&prefixed));
+            found.ok_or_else(|| format!("there is no package `{name}`"))
+        };
+        names.iter().map(find).collect()
+    }
+
     /// Where cargo puts what it builds.
     pub(crate) fn target(&self) -> PathBuf {
         std::env::var_os("CARGO_TARGET_DIR")
