@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mainstay_dht_proto::{Event, Node};
+use mainstay_dht_proto::{Event, Node, Transmit};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Sleep, sleep_until};
@@ -103,18 +103,18 @@ impl Driver {
     async fn run(mut self) -> Option<oneshot::Sender<()>> {
         self.ports.writable().await;
         self.resolver.start();
-        let mut now = Instant::now();
+        let now = Instant::now();
+        self.set_wall_clock(now);
         self.node.handle_timeout(now);
+        self.drain(now);
         let mut alarm = Alarm::new(now);
         let mut sleep = pin!(sleep_until(now.into()));
         loop {
-            self.drain(now);
-            self.publish(now);
+            self.publish(Instant::now());
             alarm.set(sleep.as_mut(), self.deadline());
-            let stop = self.wait(&alarm, sleep.as_mut()).await;
-            now = Instant::now();
-            if let Err(stop) = stop.and_then(|command| self.turn(now, command)) {
-                self.publish_contacts(now);
+            let woken = self.wait(&alarm, sleep.as_mut()).await;
+            if let Err(stop) = woken.and_then(|command| self.turn(command)) {
+                self.publish_contacts(Instant::now());
                 return match stop {
                     Stop::Asked(done) => Some(done),
                     Stop::Orphaned => None,
@@ -144,7 +144,8 @@ impl Driver {
     }
 
     /// Takes whatever is there by now: local work first, a bounded share of each.
-    fn turn(&mut self, now: Instant, first: Option<Command>) -> Result<(), Stop> {
+    fn turn(&mut self, first: Option<Command>) -> Result<(), Stop> {
+        let now = Instant::now();
         self.set_wall_clock(now);
         let mut command = first;
         for _ in 0..BATCH {
@@ -168,6 +169,7 @@ impl Driver {
         if self.node.poll_timeout().is_some_and(|due| due <= now) {
             self.node.handle_timeout(now);
         }
+        self.drain(now);
         Ok(())
     }
 
@@ -206,36 +208,48 @@ impl Driver {
 
     /// Lets everything out that the last input brought about.
     fn drain(&mut self, now: Instant) {
-        while let Some(transmit) = self.node.poll_transmit() {
-            let sent = match self.ports.towards(transmit.to) {
-                Some(port) => port.send(now, &transmit.payload, transmit.to),
-                None => Sent::Dropped,
-            };
-            match sent {
-                Sent::Yes => {}
-                Sent::Dropped => self.outbox.dropped += 1,
-                Sent::Unreachable => {
-                    self.outbox.dropped += 1;
-                    self.node.handle_unreachable(now, transmit.to);
+        loop {
+            let mut unreachable = None;
+            while let Some(transmit) = self.node.poll_transmit() {
+                if self.send(now, &transmit) == Sent::Unreachable {
+                    unreachable = Some(transmit.to);
+                    break;
                 }
             }
+            while let Some(event) = self.node.poll_event() {
+                self.event(now, event);
+            }
+            let Some(to) = unreachable else { break };
+            self.node.handle_unreachable(now, to);
         }
-        while let Some(event) = self.node.poll_event() {
-            match event {
-                Event::Bootstrapped { nodes } => {
-                    debug!(nodes, "bootstrap settled");
-                    self.publish_contacts(now);
+    }
+
+    fn send(&mut self, now: Instant, transmit: &Transmit) -> Sent {
+        let sent = match self.ports.towards(transmit.to) {
+            Some(port) => port.send(now, &transmit.payload, transmit.to),
+            None => Sent::Dropped,
+        };
+        if sent != Sent::Yes {
+            self.outbox.dropped += 1;
+        }
+        sent
+    }
+
+    fn event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Bootstrapped { nodes } => {
+                debug!(nodes, "bootstrap settled");
+                self.publish_contacts(now);
+                self.publish(now);
+                self.outbox.published.settle();
+            }
+            Event::PublicAddress { addr, id } => debug!(%addr, %id, "public address learnt"),
+            event => {
+                // What a caller learns from an answer must agree with what `info` tells.
+                if matches!(event, Event::Done { .. }) {
                     self.publish(now);
-                    self.outbox.published.settle();
                 }
-                Event::PublicAddress { addr, id } => debug!(%addr, %id, "public address learnt"),
-                event => {
-                    // What a caller learns from an answer must agree with what `info` tells.
-                    if matches!(event, Event::Done { .. }) {
-                        self.publish(now);
-                    }
-                    self.asks.event(event);
-                }
+                self.asks.event(event);
             }
         }
     }
