@@ -1,2 +1,39 @@
-//! (in work)
-fn main() {}
+//! The `mainstay` command: reads the words, runs the verb, turns its end into an exit code.
+//!
+//! Separate from the verbs, which know nothing of processes.
+
+mod args;
+mod failure;
+mod input;
+mod interrupt;
+mod log;
+mod network;
+mod output;
+mod progress;
+mod show;
+mod trace;
+mod verb;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Arguments;
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log::start(arguments.common.verbose);
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+            Failure::local("cannot start the threads that wait for the network", error)
+        })?;
+    runtime.block_on(verb::run(arguments))
+}

@@ -1,0 +1,262 @@
+//! The command line's words: verbs, options and what each means, as `--help` shows them.
+//!
+//! Separate from the verbs, so that the whole interface can be read, and kept stable, in one file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Names that only their owner controls: sign DNS records with a key, publish and resolve them.
+///
+/// Exit codes: 0 done or found · 1 not found · 2 bad input · 3 network failure · 4 conflict with a newer packet ·
+/// 5 a local failure (a file, a port, a terminal).
+#[derive(Debug, Parser)]
+#[command(name = "mainstay", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// Print JSON on stdout, in the documented schema
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Join the DHT through these nodes instead of the public ones (host:port, commas or repeated)
+    #[arg(long, global = true, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(crate) bootstrap: Vec<String>,
+    /// Use these relays instead of the public ones (URL, commas or repeated)
+    #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
+    pub(crate) relay: Vec<String>,
+    /// Do not use the DHT
+    #[arg(long, global = true)]
+    pub(crate) no_dht: bool,
+    /// Do not use relays
+    #[arg(long, global = true)]
+    pub(crate) no_relays: bool,
+    /// Give up on the network after this many seconds
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// Log to stderr what is done: -v progress, -vv requests, -vvv packets
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make or show a key
+    #[command(subcommand)]
+    Key(Key),
+    /// Sign a zone and write the packet, without any network
+    Sign(Sign),
+    /// Check a signed packet and show what it says
+    Verify(Verify),
+    /// Sign a zone and publish it
+    Publish(Publish),
+    /// Look up a name
+    Resolve(Resolve),
+    /// Run a DHT node until interrupted
+    Node(Node),
+    /// Run an HTTP relay until interrupted
+    Relay(Relay),
+    /// Run a DHT of many nodes and a relay on loopback until interrupted
+    Testnet(Testnet),
+    /// Publish and resolve a sample zone over 50 nodes and a relay, all in this process
+    Demo,
+    /// Print completions for a shell
+    Completions(Completions),
+}
+
+/// Make or show a key.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a new key and write its secret to a file that only you can read
+    New(KeyNew),
+    /// Show the public key of a secret-key file, or of anything pasted
+    Show(KeyShow),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyNew {
+    /// Where to write the secret key
+    pub(crate) file: PathBuf,
+    /// Replace the file if it exists: the old key is lost
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Encrypt the file with the passphrase on the first line of this file (- for stdin)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyShow {
+    /// A secret-key file, or a public key in any form
+    pub(crate) key: String,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+}
+
+/// How an encrypted secret-key file is opened.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Passphrase {
+    /// The passphrase of an encrypted key is on the first line of this file (- for stdin)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+/// The key and the zone of `sign` and `publish`.
+#[derive(Debug, Args)]
+pub(crate) struct ZoneInput {
+    /// The secret-key file to sign with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
+    /// The zone: a master file (RFC 1035), - for stdin
+    pub(crate) zone: PathBuf,
+    /// The TTL in seconds of records that give none
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) ttl: u32,
+    /// The packet's timestamp in microseconds since 1970; now by default
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) timestamp: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    #[command(flatten)]
+    pub(crate) input: ZoneInput,
+    /// Where to write the packet; stdout by default
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The packet: a file, - for stdin
+    pub(crate) packet: PathBuf,
+    /// Only show records of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Publish {
+    #[command(flatten)]
+    pub(crate) input: ZoneInput,
+    /// Only replace the packet with this timestamp in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub(crate) cas: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    /// A key, or a name or URL under one, in any form people paste
+    pub(crate) name: String,
+    /// Only records of this type (A, AAAA, TXT …, TYPE65280, ANY)
+    #[arg(value_name = "TYPE", default_value = "ANY")]
+    pub(crate) kind: String,
+    /// Ask every backend and take the newest packet instead of the first
+    #[arg(long)]
+    pub(crate) most_recent: bool,
+    /// Show all records of the key, whatever the name says
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print each step of the lookup with its time
+    #[arg(long)]
+    pub(crate) trace: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Node {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:6881")]
+    pub(crate) listen: SocketAddr,
+    /// Start a network of its own: join through nobody
+    #[arg(long, conflicts_with = "bootstrap")]
+    pub(crate) no_bootstrap: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Relay {
+    /// The address to serve HTTP on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6881")]
+    pub(crate) listen: SocketAddr,
+    /// The address of its DHT node; the same host and a free port by default
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) dht_listen: Option<SocketAddr>,
+    /// Start a network of its own: join through nobody
+    #[arg(long, conflicts_with = "bootstrap")]
+    pub(crate) no_bootstrap: bool,
+    /// How many packets to keep in memory
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    pub(crate) cache_size: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Testnet {
+    /// How many nodes
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    pub(crate) nodes: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Seconds, with a fraction if wanted, above zero and below a day.
+fn seconds(text: &str) -> Result<Duration, NotSeconds> {
+    let seconds: f64 = text.parse().map_err(|_| NotSeconds)?;
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| NotSeconds)?;
+    if duration.is_zero() || duration > Duration::from_secs(86_400) {
+        Err(NotSeconds)
+    } else {
+        Ok(duration)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("not a number of seconds above 0 and up to 86400")]
+struct NotSeconds;
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Arguments, Verb};
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn common_options_stand_before_and_behind_the_verb() {
+        for words in [
+            ["mainstay", "--json", "--timeout", "1.5", "resolve", "name", "TXT"],
+            ["mainstay", "resolve", "name", "TXT", "--json", "--timeout", "1.5"],
+        ] {
+            let arguments = Arguments::try_parse_from(words).unwrap();
+            assert!(arguments.common.json);
+            assert_eq!(arguments.common.timeout.as_millis(), 1500);
+            assert!(matches!(arguments.verb, Verb::Resolve(resolve) if resolve.kind == "TXT"));
+        }
+    }
+
+    #[test]
+    fn a_timeout_of_zero_or_nonsense_is_refused() {
+        for seconds in ["0", "-1", "nan", "inf", "1e99", "", "2s"] {
+            let words = ["mainstay", "--timeout", seconds, "demo"];
+            assert!(Arguments::try_parse_from(words).is_err(), "{seconds:?} passed");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `mainstay publish`: sign a zone and store it in the DHT and at relays.
+//!
+//! Separate as every verb is.
+
+use mainstay::{PublishError, PublishOutcome, PublishReport, PublishResult, Timestamp};
+use serde::Serialize;
+
+use crate::args::{Common, Publish};
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::{network, output};
+
+use super::sign;
+
+/// What `publish` prints with `--json`.
+#[derive(Debug, Serialize)]
+struct Published {
+    public_key: String,
+    timestamp: u64,
+    stored: usize,
+    backends: Vec<Backend>,
+}
+
+/// What one backend did.
+#[derive(Debug, Serialize)]
+struct Backend {
+    name: String,
+    ok: bool,
+    nodes: Option<usize>,
+    error: Option<String>,
+}
+
+pub(crate) async fn run(common: &Common, publish: &Publish) -> Result<(), Failure> {
+    let packet = sign::packet(&publish.input)?;
+    let client = network::client(common)?;
+    let progress = Progress::start(common, format!("publishing {}", packet.public_key()));
+    let cas = publish.cas.map(Timestamp::from);
+    let published =
+        network::within(common, "publishing", client.publish_report(&packet, cas)).await;
+    drop(progress);
+    let report = published?.map_err(failure)?;
+    let published = Published {
+        public_key: packet.public_key().to_z32(),
+        timestamp: packet.timestamp().as_u64(),
+        stored: report.stored_nodes(),
+        backends: backends(&report),
+    };
+    if common.json {
+        return output::json(&published);
+    }
+    let mut text = format!(
+        "{} published, timestamp {}, on {} nodes\n",
+        published.public_key, published.timestamp, published.stored
+    );
+    for backend in &published.backends {
+        let outcome = match (&backend.error, backend.nodes) {
+            (Some(error), _) => error.clone(),
+            (None, Some(nodes)) => format!("stored on {nodes} nodes"),
+            (None, None) => "stored".to_owned(),
+        };
+        text.push_str(&format!("  {}: {outcome}\n", backend.name));
+    }
+    output::text(&text)
+}
+
+fn backends(report: &PublishReport) -> Vec<Backend> {
+    let backend = |outcome: &PublishOutcome| {
+        let (nodes, error) = match &outcome.result {
+            PublishResult::Stored { nodes } => (*nodes, None),
+            PublishResult::Conflict { conflict } => (None, Some(conflict.to_string())),
+            PublishResult::Failed(failure) => (None, Some(failure.to_string())),
+            // The outcome names its backend first, and what is unknown here is told whole.
+            _ => (None, Some(outcome.to_string())),
+        };
+        Backend { name: outcome.backend.to_string(), ok: error.is_none(), nodes, error }
+    };
+    report.outcomes.iter().map(backend).collect()
+}
+
+/// A conflict has its own exit code; everything else is the network's.
+fn failure(error: PublishError) -> Failure {
+    if error.concurrency().is_some() {
+        return Failure::Conflict { source: Box::new(error) };
+    }
+    Failure::network("not published", error)
+}

@@ -1,0 +1,57 @@
+//! `mainstay relay`: an HTTP relay in front of a DHT node of its own.
+//!
+//! Separate as every verb is.
+
+use std::net::SocketAddr;
+
+use mainstay::Client;
+use mainstay_relay_server::RelayServer;
+use serde::Serialize;
+
+use crate::args::{Common, Relay};
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output;
+
+use super::node::joined;
+
+/// What `relay` prints first with `--json`.
+#[derive(Debug, Serialize)]
+struct Started {
+    url: String,
+    dht: Option<String>,
+}
+
+pub(crate) async fn run(common: &Common, relay: &Relay) -> Result<(), Failure> {
+    let interrupt = Interrupt::listen()?;
+    let dht_listen = relay.dht_listen.unwrap_or(SocketAddr::new(relay.listen.ip(), 0));
+    let alone = relay.no_bootstrap;
+    let client = Client::builder()
+        .no_relays()
+        .cache_size(relay.cache_size)
+        .request_timeout(common.timeout)
+        .dht(|builder| joined(builder.bind(dht_listen).server_mode(true), common, alone))
+        .build()
+        .map_err(|error| {
+            Failure::local(format!("cannot start the DHT node on {dht_listen}"), error)
+        })?;
+    let dht = client.dht();
+    let server = RelayServer::builder(client)
+        .bind(relay.listen)
+        .await
+        .map_err(|error| Failure::local(format!("cannot serve HTTP on {}", relay.listen), error))?;
+    let address = dht.as_ref().map(|dht| dht.local_addr().to_string());
+    let started = Started { url: server.url().to_string(), dht: address };
+    if common.json {
+        output::json(&started)?;
+    } else {
+        let dht = started.dht.as_deref().unwrap_or("off");
+        output::text(&format!("relay at {}, its DHT node on {dht}", started.url))?;
+    }
+    interrupt.wait().await;
+    server.shutdown().await;
+    if let Some(dht) = dht {
+        dht.shutdown().await;
+    }
+    Ok(())
+}
