@@ -2,4 +2,5 @@
 //! A binary of its own because nothing here opens a socket or waits.
 
 mod keys;
+mod krpc;
 mod packets;
