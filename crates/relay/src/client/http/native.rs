@@ -44,15 +44,18 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 
 /// Follows twice at most, and never from a safe connection to one that everybody can read.
 fn judge(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let from = attempt.previous().last().map_or("", |url| url.scheme());
-    let safe = attempt.url().scheme() == "https" || from == attempt.url().scheme();
+    let safe = attempt.previous().last().is_some_and(|from| is_safe(from, attempt.url()));
     if attempt.previous().len() > MOST_REDIRECTS {
         attempt.error("more redirects than a relay needs")
     } else if !safe {
-        attempt.error("redirect from https to another scheme")
+        attempt.error("redirect to a scheme that is less safe")
     } else {
         attempt.follow()
     }
+}
+
+fn is_safe(from: &Url, to: &Url) -> bool {
+    to.scheme() == "https" || to.scheme() == from.scheme()
 }
 
 fn is_this_machine(relay: &Url) -> bool {
@@ -87,4 +90,33 @@ pub(super) async fn body(
 
 pub(super) fn is_connect(error: &reqwest::Error) -> bool {
     error.is_connect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_redirect_may_keep_or_gain_safety_and_never_lose_it() {
+        let (http, https) = (url("http://a.example"), url("https://b.example"));
+        assert!(is_safe(&http, &http) && is_safe(&https, &https) && is_safe(&http, &https));
+        assert!(!is_safe(&https, &http));
+        assert!(!is_safe(&https, &url("ftp://a.example")));
+    }
+
+    #[test]
+    fn relays_on_this_machine_are_asked_without_a_proxy() {
+        for own in
+            ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]", "http://localhost:6881"]
+        {
+            assert!(is_this_machine(&url(own)), "{own}");
+        }
+        for other in ["http://192.0.2.1", "http://[2001:db8::1]", "http://localhost.example"] {
+            assert!(!is_this_machine(&url(other)), "{other}");
+        }
+    }
 }
