@@ -1,1 +1,8 @@
-//! (in work)
+//! Whole DHT nodes on a virtual network: how they join, store, find, refuse and survive.
+//! One binary, because every test needs the same swarm and none needs a socket.
+
+mod swarm;
+
+mod join;
+mod lookup;
+mod store;
