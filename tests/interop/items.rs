@@ -110,7 +110,7 @@ async fn we_read_their_mutable_item(ours: &Dht, theirs: &mut Peer, salt: &[u8]) 
     let read = ours.get_mutable_most_recent(&key, Some(salt)).await.expect("nodes answer");
     let item = read.expect("their item is found");
     assert_eq!(item.bytes(), Some(&value[..]));
-    assert_eq!(item.key(), key);
+    assert_eq!(*item.key(), key);
 
     // Their item replaced by ours, with the sequence number they stored as the condition.
     let next = MutableItem::sign_bytes(&keypair, salt, item.seq() + 1, b"next").expect("small");

@@ -3,6 +3,8 @@
 //! Separate from the other behaviour tests, because these need the peers that `cargo xtask test` sets up.
 
 mod hex;
+mod items;
 mod limits;
+mod pairings;
 mod peer;
 mod zones;

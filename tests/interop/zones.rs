@@ -45,7 +45,10 @@ fn same_bytes(program: Program) {
             (Err(error), None) => {
                 // Only a zone that is too large may be refused, and then both must.
                 let refusal = theirs["error"].as_str().unwrap_or_default();
-                assert!(refusal.contains("1000") || refusal.contains("large"), "{request}: {error}; {theirs}");
+                assert!(
+                    refusal.contains("1000") || refusal.contains("large"),
+                    "{request}: {error}; {theirs}"
+                );
                 continue;
             }
             (ours, _) => panic!("{request}\nours: {ours:?}\ntheirs: {theirs}"),
@@ -63,14 +66,21 @@ fn read_alike(pkarr: &mut Peer, ours: &SignedPacket, bytes: &str) {
     let read = pkarr.must(&json!({ "op": "read", "packet": bytes }));
     let theirs: Vec<_> = records_of(&read)
         .iter()
-        .map(|record| (record["name"].as_str().expect("a name").to_owned(), record["ttl"].as_u64().expect("a TTL")))
+        .map(|record| {
+            (
+                record["name"].as_str().expect("a name").to_owned(),
+                record["ttl"].as_u64().expect("a TTL"),
+            )
+        })
         .collect();
     let bytes = hex::decode(bytes).into();
     let again = SignedPacket::from_bytes(&bytes).expect("what pkarr signed verifies");
     assert!(again.is_same_as(ours));
     let ours: Vec<_> = again
         .all_resource_records()
-        .map(|record| (record.name().to_string().trim_end_matches('.').to_owned(), u64::from(record.ttl())))
+        .map(|record| {
+            (record.name().to_string().trim_end_matches('.').to_owned(), u64::from(record.ttl()))
+        })
         .collect();
     assert_eq!(ours, theirs);
     assert_eq!(read["timestamp"].as_u64(), Some(again.timestamp().as_u64()));
@@ -96,7 +106,8 @@ fn zones() -> impl Iterator<Item = Zone> {
     let record = record();
     let zone = (proptest::arbitrary::any::<[u8; 32]>(), 1..LATEST, collection::vec(record, 0..9));
     (0..ZONES).map(move |_| {
-        let (seed, timestamp, mut records) = zone.new_tree(&mut runner).expect("nothing is filtered").current();
+        let (seed, timestamp, mut records) =
+            zone.new_tree(&mut runner).expect("nothing is filtered").current();
         // We drop records that differ in their TTL at most, pkarr keeps them.
         let mut seen = BTreeSet::new();
         records.retain(|record| {
@@ -108,38 +119,57 @@ fn zones() -> impl Iterator<Item = Zone> {
 }
 
 fn record() -> impl Strategy<Value = Value> {
-    let owner = sample::select(vec!["@", "", ".", "foo", "_proto", "_a._tcp", "a.b.c", "*", "*.foo", "www", "x-1"]);
-    let target = || sample::select(vec!["example.com", "foo.example.com", "ns1.foo.example.com", "host", "www", "."]);
+    let owner = sample::select(vec![
+        "@", "", ".", "foo", "_proto", "_a._tcp", "a.b.c", "*", "*.foo", "www", "x-1",
+    ]);
+    let target = || {
+        sample::select(vec![
+            "example.com",
+            "foo.example.com",
+            "ns1.foo.example.com",
+            "host",
+            "www",
+            ".",
+        ])
+    };
     let text = prop_oneof!["[ -~]{0,40}", "[a-z]{200,400}", "[é-ü]{1,30}"];
     let ttl = prop_oneof![0..100u32, 0..=0x7fff_ffff_u32];
     let data = prop_oneof![
-        proptest::arbitrary::any::<u32>().prop_map(|bits| json!(["A", Ipv4Addr::from(bits).to_string()])),
-        proptest::arbitrary::any::<u128>().prop_map(|bits| json!(["AAAA", Ipv6Addr::from(bits).to_string()])),
+        proptest::arbitrary::any::<u32>()
+            .prop_map(|bits| json!(["A", Ipv4Addr::from(bits).to_string()])),
+        proptest::arbitrary::any::<u128>()
+            .prop_map(|bits| json!(["AAAA", Ipv6Addr::from(bits).to_string()])),
         text.prop_map(|text| json!(["TXT", text])),
         target().prop_map(|name| json!(["CNAME", name])),
         target().prop_map(|name| json!(["NS", name])),
-        (proptest::arbitrary::any::<u16>(), target())
-            .prop_map(|(preference, name)| json!(["MX", { "preference": preference, "exchange": name }])),
-        (proptest::arbitrary::any::<[u16; 3]>(), target()).prop_map(|([priority, weight, port], name)| json!([
-            "SRV", { "priority": priority, "weight": weight, "port": port, "target": name }
-        ])),
+        (proptest::arbitrary::any::<u16>(), target()).prop_map(
+            |(preference, name)| json!(["MX", { "preference": preference, "exchange": name }])
+        ),
+        (proptest::arbitrary::any::<[u16; 3]>(), target()).prop_map(
+            |([priority, weight, port], name)| json!([
+                "SRV", { "priority": priority, "weight": weight, "port": port, "target": name }
+            ])
+        ),
         ("(issue|issuewild|iodef)", "[ -~]{0,30}")
             .prop_map(|(tag, value)| json!(["CAA", { "flag": 0, "tag": tag, "value": value }])),
         (service(), target()).prop_map(|(service, name)| with_target("HTTPS", service, name)),
         (service(), target()).prop_map(|(service, name)| with_target("SVCB", service, name)),
     ];
-    (owner, ttl, data)
-        .prop_map(|(name, ttl, data)| json!({ "name": name, "ttl": ttl, "type": data[0], "data": data[1] }))
+    (owner, ttl, data).prop_map(
+        |(name, ttl, data)| json!({ "name": name, "ttl": ttl, "type": data[0], "data": data[1] }),
+    )
 }
 
 fn service() -> impl Strategy<Value = Value> {
     let alpn = proptest::option::of(sample::subsequence(vec!["h2", "h3", "http/1.1"], 1..=3));
     let port = proptest::option::of(proptest::arbitrary::any::<u16>());
     let hint = proptest::option::of(proptest::arbitrary::any::<u32>());
-    (proptest::arbitrary::any::<u16>(), alpn, port, hint).prop_map(|(priority, alpn, port, hint)| {
-        let hint = hint.map(|bits| Ipv4Addr::from(bits).to_string());
-        json!({ "priority": priority, "alpn": alpn, "port": port, "ipv4hint": hint })
-    })
+    (proptest::arbitrary::any::<u16>(), alpn, port, hint).prop_map(
+        |(priority, alpn, port, hint)| {
+            let hint = hint.map(|bits| Ipv4Addr::from(bits).to_string());
+            json!({ "priority": priority, "alpn": alpn, "port": port, "ipv4hint": hint })
+        },
+    )
 }
 
 fn with_target(kind: &str, mut service: Value, target: &str) -> Value {
@@ -156,7 +186,12 @@ fn build(zone: &Zone) -> SignedPacketBuilder {
     })
 }
 
-fn add(builder: SignedPacketBuilder, owner: Owner, record: &Value, ttl: u32) -> SignedPacketBuilder {
+fn add(
+    builder: SignedPacketBuilder,
+    owner: Owner,
+    record: &Value,
+    ttl: u32,
+) -> SignedPacketBuilder {
     let data = &record["data"];
     let plain = || data.as_str().expect("text");
     match text(record, "type") {
@@ -170,13 +205,18 @@ fn add(builder: SignedPacketBuilder, owner: Owner, record: &Value, ttl: u32) -> 
             builder.mx(owner, MX { preference: number(data, "preference"), exchange }, ttl)
         }
         "SRV" => {
-            let [priority, weight, port] = ["priority", "weight", "port"].map(|member| number(data, member));
+            let [priority, weight, port] =
+                ["priority", "weight", "port"].map(|member| number(data, member));
             let target = Name::new_unchecked(text(data, "target"));
             builder.srv(owner, SRV { priority, weight, port, target }, ttl)
         }
         "CAA" => {
             let tag = CharacterString::new(text(data, "tag").as_bytes()).expect("a short tag");
-            builder.caa(owner, CAA { flag: 0, tag, value: text(data, "value").as_bytes().into() }, ttl)
+            builder.caa(
+                owner,
+                CAA { flag: 0, tag, value: text(data, "value").as_bytes().into() },
+                ttl,
+            )
         }
         "HTTPS" => builder.https(owner, svcb(data), ttl),
         "SVCB" => builder.svcb(owner, svcb(data), ttl),
@@ -185,9 +225,12 @@ fn add(builder: SignedPacketBuilder, owner: Owner, record: &Value, ttl: u32) -> 
 }
 
 fn svcb(data: &Value) -> SVCB<'_> {
-    let mut service = SVCB::new(number(data, "priority"), Name::new_unchecked(text(data, "target")));
+    let mut service =
+        SVCB::new(number(data, "priority"), Name::new_unchecked(text(data, "target")));
     if let Some(ids) = data["alpn"].as_array() {
-        let id = |id: &'_ Value| CharacterString::new(id.as_str().expect("text").as_bytes()).expect("short").into_owned();
+        let id = |id: &'_ Value| {
+            CharacterString::new(id.as_str().expect("text").as_bytes()).expect("short").into_owned()
+        };
         service.set_alpn(&ids.iter().map(id).collect::<Vec<_>>());
     }
     if data["port"].is_u64() {
