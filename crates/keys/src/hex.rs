@@ -4,6 +4,7 @@
 use zeroize::Zeroizing;
 
 /// The digits of `bytes`, wiped when they are dropped.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn encode(bytes: &[u8; 32]) -> Zeroizing<[u8; 64]> {
     let mut digits = Zeroizing::new([0; 64]);
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
@@ -29,6 +30,7 @@ pub(crate) fn decode(digits: &[u8]) -> Result<Zeroizing<[u8; 32]>, Option<usize>
     Ok(bytes)
 }
 
+#[cfg(not(target_family = "wasm"))]
 fn digit(value: u8) -> u8 {
     match value {
         0..10 => b'0' + value,

@@ -4,7 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use thiserror::Error;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::hex;
 
@@ -47,7 +47,8 @@ impl SecretKey {
     }
 
     /// The 64 digits of a secret-key file.
-    pub(crate) fn to_hex(&self) -> Zeroizing<[u8; 64]> {
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn to_hex(&self) -> zeroize::Zeroizing<[u8; 64]> {
         hex::encode(&self.0)
     }
 }

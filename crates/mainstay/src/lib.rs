@@ -50,8 +50,11 @@ assert_eq!(address, Some("192.0.2.7".parse()?));
 
 #[cfg(feature = "keys")]
 pub use mainstay_keys::{
-    Keypair, PublicKey, PublicKeyError, SecretKey, Signature, SignatureError, file as key_file, z32,
+    Keypair, PublicKey, PublicKeyError, SecretKey, Signature, SignatureError, z32,
 };
+
+#[cfg(all(feature = "keys", not(target_family = "wasm")))]
+pub use mainstay_keys::file as key_file;
 
 #[cfg(feature = "zone-text")]
 pub use mainstay_packets::zone;

@@ -42,7 +42,15 @@ pub(crate) const TABLE: &[Row] = &[
     Row {
         package: "mainstay-keys",
         ours: &[],
-        others: Others::Only(&["age", "ed25519-dalek", "rand", "serde", "thiserror", "zeroize"]),
+        others: Others::Only(&[
+            "age",
+            "ed25519-dalek",
+            "getrandom",
+            "rand",
+            "serde",
+            "thiserror",
+            "zeroize",
+        ]),
         never: &["tokio", "simple-dns", "reqwest"],
         never_bare: &["age", "serde"],
     },
