@@ -173,6 +173,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
                 1
             }
         };
+        self.candidates.answered(&self.config);
         self.stats.answers += 1;
         self.stats.hops = self.stats.hops.max(depth);
         let mut room = self.config.new_per_answer;
@@ -182,7 +183,6 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
             }
             room -= usize::from(self.candidates.offer(contact, depth, &self.config));
         }
-        self.candidates.forget_beyond(&self.config);
         self.advance();
         Answer::Counted
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::LookupConfig;
-use crate::{Contact, Id};
+use crate::{Contact, Distance, Id};
 
 /// Where one candidate stands. Failed candidates are not kept: only their place is remembered.
 ///
@@ -52,6 +52,8 @@ pub(super) struct Candidates<C: Contact<N>, const N: usize, T> {
     free: Vec<usize>,
     /// Places of all candidates, and of everyone who was ever asked.
     places: BTreeSet<PlaceOf<C, N>>,
+    /// How far the K-th closest answer is: nobody farther can matter.
+    bound: Option<Distance<N>>,
     /// Subnets of all candidates.
     subnets: BTreeSet<C::Subnet>,
 }
@@ -66,6 +68,7 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
             free: Vec::new(),
             places: BTreeSet::new(),
             subnets: BTreeSet::new(),
+            bound: None,
         }
     }
 
@@ -105,7 +108,7 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         let Some(at) = self.vacancy(&contact) else {
             return false;
         };
-        if self.is_beyond(&contact, config.closest) {
+        if self.is_beyond(&contact.id()) {
             return false;
         }
         let subnet = contact.subnet();
@@ -116,7 +119,7 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         if self.places.contains(&place) {
             return false;
         }
-        if self.order.len() >= config.candidates && !self.drop_farther_than(at, config) {
+        if !self.make_room(at, config) {
             return false;
         }
         self.places.insert(place);
@@ -134,7 +137,7 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         if config.one_per_subnet && self.subnets.contains(&contact.subnet()) {
             return false;
         }
-        if self.order.len() >= config.candidates && !self.drop_farther_than(at, config) {
+        if !self.make_room(at, config) {
             return false;
         }
         self.subnets.insert(contact.subnet());
@@ -149,13 +152,13 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         }
     }
 
-    /// Forgets candidates that were not asked and can no longer matter: those farther than the
-    /// K-th closest answer.
-    pub(super) fn forget_beyond(&mut self, config: &LookupConfig) {
-        let Some(bound) = self.bound(config.closest) else {
+    /// Takes note of a new answer: candidates that were not asked and are farther than the K-th
+    /// closest answer can no longer matter and are forgotten.
+    pub(super) fn answered(&mut self, config: &LookupConfig) {
+        let Some(at) = self.find_bound(config) else {
             return;
         };
-        for at in (bound + 1..self.order.len()).rev() {
+        for at in (at + 1..self.order.len()).rev() {
             if self.is_fresh(at) {
                 self.forget(at, config);
             }
@@ -179,19 +182,16 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
     }
 
     /// Whether K closer nodes have answered already.
-    fn is_beyond(&self, contact: &C, closest: usize) -> bool {
-        let Some(bound) = self.bound(closest).and_then(|at| self.get(self.order[at].slot)) else {
-            return false;
-        };
-        self.target.closer(&bound.contact.id(), &contact.id()).is_lt()
+    fn is_beyond(&self, id: &Id<N>) -> bool {
+        self.bound.is_some_and(|bound| self.target.distance(id) > bound)
     }
 
-    /// Where the K-th answer stands in the order.
-    fn bound(&self, closest: usize) -> Option<usize> {
-        let answered =
-            |rank: &Rank| matches!(self.get(rank.slot)?.state, State::Answered(_)).then_some(());
-        let answers = self.order.iter().enumerate().filter(|(_, rank)| answered(rank).is_some());
-        answers.map(|(at, _)| at).nth(closest - 1)
+    /// Finds the K-th closest answer in the order, if there is one.
+    fn find_bound(&mut self, config: &LookupConfig) -> Option<usize> {
+        let at = (0..self.order.len()).filter(|at| self.is_answered(*at)).nth(config.closest - 1);
+        let bound = at.and_then(|at| self.get(self.order[at].slot));
+        self.bound = bound.map(|candidate| self.target.distance(&candidate.contact.id()));
+        at
     }
 
     fn is_fresh(&self, at: usize) -> bool {
@@ -199,22 +199,37 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
             .is_some_and(|candidate| matches!(candidate.state, State::Fresh))
     }
 
-    /// Makes room for a candidate at `at` by dropping the farthest one that was not asked, or
-    /// else the farthest answer; false if everyone who could go is closer than that.
-    fn drop_farther_than(&mut self, at: usize, config: &LookupConfig) -> bool {
-        let fresh = (at..self.order.len()).rev().find(|at| self.is_fresh(*at));
-        if let Some(fresh) = fresh {
+    fn is_answered(&self, at: usize) -> bool {
+        self.get(self.order[at].slot)
+            .is_some_and(|candidate| matches!(candidate.state, State::Answered(_)))
+    }
+
+    /// Makes room for a candidate at `at`, if it is needed: drops the farthest one that was not
+    /// asked, or else the farthest answer beyond the K closest. False if everyone who could go is
+    /// closer than the newcomer.
+    ///
+    /// Candidates in flight and stalled ones do not count; the cap on visits bounds them.
+    fn make_room(&mut self, at: usize, config: &LookupConfig) -> bool {
+        if self.order.len() < config.candidates {
+            return true;
+        }
+        let all = 0..self.order.len();
+        let answers = all.clone().filter(|at| self.is_answered(*at)).count();
+        let fresh = all.clone().filter(|at| self.is_fresh(*at)).count();
+        if answers + fresh < config.candidates {
+            return true;
+        }
+        let beyond = at..all.end;
+        if let Some(fresh) = beyond.clone().rev().find(|at| self.is_fresh(*at)) {
             self.forget(fresh, config);
             return true;
         }
-        let answered = (at..self.order.len()).rev().find(|at| {
-            self.get(self.order[*at].slot)
-                .is_some_and(|candidate| matches!(candidate.state, State::Answered(_)))
-        });
-        if let Some(answered) = answered {
-            self.take(answered);
-        }
-        answered.is_some()
+        let answer = beyond.rev().find(|at| self.is_answered(*at));
+        let Some(answer) = answer.filter(|_| answers > config.closest) else {
+            return false;
+        };
+        self.take(answer);
+        true
     }
 
     /// Drops a candidate that was never asked, and with it every claim to its place.

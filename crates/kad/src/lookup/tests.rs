@@ -300,14 +300,37 @@ fn when_candidates_are_full_the_farthest_unasked_makes_room_and_nobody_in_flight
     let config = LookupConfig { candidates: 4, ..config() };
     let mut walk = walk_with(config, &[10, 20, 30, 40]);
     assert_eq!(asked(&mut walk), [10, 20]);
-    assert!(!walk.add(peer(50)), "farther than all");
-    assert!(walk.add(peer(5)), "40 goes");
-    assert!(walk.add(peer(4)), "30 goes");
-    assert!(walk.add(peer(3)), "5 goes: those left are in flight or closer");
-    assert!(!walk.add(peer(30)), "farther than all that could go");
+    for number in [50, 60] {
+        assert!(walk.add(peer(number)), "two in flight do not count");
+    }
+    assert!(!walk.add(peer(70)), "farther than all");
+    for number in [5, 4, 3, 2] {
+        assert!(walk.add(peer(number)), "one farther away goes");
+    }
+    assert!(!walk.add(peer(6)), "farther than all that could go");
     fail(&mut walk, 10);
-    fail(&mut walk, 20);
-    assert_eq!(asked(&mut walk), [3, 4]);
+    assert_eq!(asked(&mut walk), [2]);
+    answer(&mut walk, 20, &[]);
+    assert_eq!(asked(&mut walk), [3]);
+}
+
+#[test]
+fn when_candidates_are_full_of_answers_the_farthest_beyond_the_closest_goes() {
+    let config = LookupConfig { candidates: 4, parallelism: 9, ..config() };
+    let mut walk = walk_with(config, &[10, 20, 30, 40]);
+    asked(&mut walk);
+    stall(&mut walk, 10);
+    walk.add(peer(5));
+    asked(&mut walk);
+    for number in [40, 30, 20] {
+        answer(&mut walk, number, &[]);
+    }
+    answer(&mut walk, 10, &[3]);
+    assert_eq!(responders(&walk), [10, 20, 30]);
+    asked(&mut walk);
+    answer(&mut walk, 5, &[]);
+    answer(&mut walk, 3, &[]);
+    assert_eq!(responders(&walk), [3, 5, 10, 20, 30]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! One bucket: its entries, their spares, and the victim rule of a full one.
 //! Separate because a bucket judges its own members and knows nothing of the other buckets.
 
+use core::cmp::Reverse;
 use std::time::Instant;
 
 use super::entry::{Entry, Proof, Spare};
@@ -105,28 +106,21 @@ impl<C> Bucket<C> {
     {
         let failing = (0..self.live.len())
             .filter(|at| self.live[*at].failures > 0)
-            .max_by_key(|at| (self.live[*at].failures, core::cmp::Reverse(*at)));
+            .max_by_key(|at| (self.live[*at].failures, Reverse(*at)));
         if failing.is_some() {
             return failing;
         }
-        let bits = self.live.len().max(1).ilog2() as usize;
-        let branch = |entry: &Entry<C>| branch(&entry.contact.id(), prefix + 1, bits);
-        let wanted = branch(newcomer);
-        let mut crowds = vec![0_usize; 1 << bits];
-        for entry in &self.live {
-            crowds[branch(entry)] += 1;
+        let branches = Branches::of(prefix, self.live.len());
+        let wanted = branches.number(newcomer.contact.id().head());
+        let mut crowds = [0_usize; 1 << Branches::MOST_BITS];
+        for head in &self.heads {
+            crowds[branches.number(*head)] += 1;
         }
-        let weakest_in = |crowd: usize| {
-            (0..self.live.len()).filter(|at| branch(&self.live[*at]) == crowd).max_by_key(|at| {
-                let entry = &self.live[*at];
-                (!entry.contact.is_preferred(), entry.rtt, core::cmp::Reverse(*at))
-            })
-        };
         if crowds[wanted] == 0 {
             let most = (0..crowds.len()).max_by_key(|crowd| crowds[*crowd])?;
-            return if crowds[most] > 1 { weakest_in(most) } else { None };
+            return (crowds[most] > 1).then(|| self.weakest(branches, most)).flatten();
         }
-        let rival = weakest_in(wanted)?;
+        let rival = self.weakest(branches, wanted)?;
         let entry = &self.live[rival];
         let better = match (newcomer.contact.is_preferred(), entry.contact.is_preferred()) {
             (true, false) => true,
@@ -134,6 +128,19 @@ impl<C> Bucket<C> {
             (true, true) | (false, false) => newcomer.rtt * 2 < entry.rtt,
         };
         better.then_some(rival)
+    }
+
+    /// The entry of a branch that is not preferred, or else the slowest; the eldest of equals.
+    fn weakest<const N: usize>(&self, branches: Branches, branch: usize) -> Option<usize>
+    where
+        C: Contact<N>,
+    {
+        (0..self.live.len()).filter(|at| branches.number(self.heads[*at]) == branch).max_by_key(
+            |at| {
+                let entry = &self.live[*at];
+                (!entry.contact.is_preferred(), entry.rtt, Reverse(*at))
+            },
+        )
     }
 
     /// Puts a contact among the spares, if there is room or somebody to push out for it.
@@ -178,7 +185,29 @@ impl<C> Bucket<C> {
     }
 }
 
-/// The `bits` bits of `id` after the first `from`, as a number.
-fn branch<const N: usize>(id: &Id<N>, from: usize, bits: usize) -> usize {
-    (from..from + bits).fold(0, |sum, at| sum << 1 | usize::from(id.bit(at)))
+/// How a bucket's ids divide by the bits right after its prefix: about as many branches as entries.
+///
+/// Only the first 64 bits of an id are looked at; a bucket deeper than that is one branch, and
+/// nobody but ourselves lives there.
+#[derive(Debug, Clone, Copy)]
+struct Branches {
+    from: u32,
+    bits: u32,
+}
+
+impl Branches {
+    const MOST_BITS: u32 = 8;
+
+    fn of(prefix: usize, entries: usize) -> Self {
+        let from = u32::try_from(prefix + 1).unwrap_or(u64::BITS).min(u64::BITS);
+        let bits = entries.max(1).ilog2().min(Self::MOST_BITS).min(u64::BITS - from);
+        Self { from, bits }
+    }
+
+    /// Which branch an id with this head belongs to.
+    fn number(self, head: u64) -> usize {
+        let shifted = head.checked_shl(self.from).unwrap_or(0);
+        let branch = shifted.checked_shr(u64::BITS - self.bits).unwrap_or(0);
+        usize::try_from(branch).unwrap_or(0)
+    }
 }

@@ -1,6 +1,8 @@
 //! The nodes closest to a target, exactly, by one short scan.
 //! Separate because it is the hot path of every query that a server answers.
 
+use core::cmp::Ordering;
+
 use super::Table;
 use super::entry::Entry;
 use crate::{Contact, Id};
@@ -48,7 +50,8 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         slots: &mut [Option<Pick<'t, C>>],
         failing: bool,
     ) -> usize {
-        let mut selection = Selection { target, head: target.head(), slots, len: 0, failing };
+        let head = target.head();
+        let mut selection = Selection { target, head, limit: u64::MAX, slots, len: 0, failing };
         let own = self.bucket_of(target);
         selection.scan(self, own);
         if selection.has_room() {
@@ -85,6 +88,8 @@ impl<C> Copy for Pick<'_, C> {}
 struct Selection<'t, 's, C, const N: usize> {
     target: &'s Id<N>,
     head: u64,
+    /// No head above this can get in: that of the last, once there is no room.
+    limit: u64,
     slots: &'s mut [Option<Pick<'t, C>>],
     len: usize,
     failing: bool,
@@ -95,25 +100,21 @@ impl<'t, C: Contact<N>, const N: usize> Selection<'t, '_, C, N> {
         self.len < self.slots.len()
     }
 
+    /// Heads are compared before an entry is touched: most entries never are.
     fn scan(&mut self, table: &'t Table<C, N>, bucket: usize) {
         for (head, entry) in table.buckets[bucket].with_heads() {
-            let pick = Pick { head: head ^ self.head, entry };
-            if (self.failing || entry.failures == 0) && (self.has_room() || self.beats_last(&pick))
-            {
-                self.insert(pick);
+            let head = head ^ self.head;
+            if head <= self.limit && (self.failing || entry.failures == 0) {
+                self.insert(Pick { head, entry });
             }
         }
     }
 
-    fn beats_last(&self, pick: &Pick<'t, C>) -> bool {
-        self.slots.last().and_then(Option::as_ref).is_some_and(|last| self.is_closer(pick, last))
-    }
-
     fn is_closer(&self, left: &Pick<'t, C>, right: &Pick<'t, C>) -> bool {
         match left.head.cmp(&right.head) {
-            core::cmp::Ordering::Less => true,
-            core::cmp::Ordering::Greater => false,
-            core::cmp::Ordering::Equal => {
+            Ordering::Less => true,
+            Ordering::Greater => false,
+            Ordering::Equal => {
                 self.target.closer(&left.entry.contact.id(), &right.entry.contact.id()).is_lt()
             }
         }
@@ -121,7 +122,13 @@ impl<'t, C: Contact<N>, const N: usize> Selection<'t, '_, C, N> {
 
     /// Sorts `pick` in; the last falls out if there is no room.
     fn insert(&mut self, pick: Pick<'t, C>) {
-        let mut at = if self.has_room() { self.len } else { self.len - 1 };
+        let mut at = self.len;
+        if !self.has_room() {
+            match self.slots.last() {
+                Some(Some(last)) if self.is_closer(&pick, last) => at -= 1,
+                Some(_) | None => return,
+            }
+        }
         while at > 0
             && let Some(before) = self.slots[at - 1]
             && self.is_closer(&pick, &before)
@@ -131,6 +138,9 @@ impl<'t, C: Contact<N>, const N: usize> Selection<'t, '_, C, N> {
         }
         self.slots[at] = Some(pick);
         self.len = self.slots.len().min(self.len + 1);
+        if let Some(Some(last)) = self.slots.last() {
+            self.limit = last.head;
+        }
     }
 }
 
