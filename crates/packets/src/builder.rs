@@ -199,3 +199,6 @@ impl From<&SignedPacket> for SignedPacketBuilder {
         Self { drafts, ..Self::default() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,7 @@ pub(crate) const fn fields(rtype: TYPE) -> &'static [Field] {
         TYPE::RRSIG => &[Fixed(18), PlainName],
         TYPE::NSEC => &[PlainName],
         TYPE::LOC => &[Fixed(16)],
+        TYPE::NSAP => &[Fixed(20)],
         TYPE::EUI48 => &[Fixed(6)],
         TYPE::EUI64 => &[Fixed(8)],
         TYPE::WKS | TYPE::CERT => &[Fixed(5)],

@@ -24,6 +24,8 @@ mod owner;
 mod packet;
 mod record;
 mod rtype;
+#[cfg(test)]
+mod samples;
 #[cfg(feature = "serde")]
 mod serde;
 mod timestamp;

@@ -6,15 +6,15 @@
 
 use thiserror::Error;
 
-use crate::{dns::TYPE, layout};
+use crate::{dns::TYPE, layout, rtype::type_name};
 
 /// Bytes of the header that every message begins with.
 pub(crate) const HEADER: usize = 12;
 /// The fewest bytes of a question (the root name, type, class) and of a record (the same, TTL and length).
 const MIN_QUESTION: usize = 5;
 const MIN_RECORD: usize = 11;
-/// The most pointers that one name may go through: no name has more labels than that.
-const MAX_POINTERS: usize = 127;
+/// The most pointers that one name may go through, one after each label that a name has room for.
+const MAX_POINTERS: usize = 128;
 /// The longest name in wire form.
 const MAX_NAME: usize = 255;
 
@@ -118,7 +118,7 @@ pub(crate) fn skip_name(message: &[u8], at: usize, limit: usize) -> Result<usize
 
 /// Gives each label of the name at `at` to `each`, and says where what follows the name begins.
 ///
-/// Pointers must lead to before the run of labels that they end, so every name comes to its end.
+/// Pointers lead backwards, and both they and the labels are bounded, so every name comes to its end.
 pub(crate) fn walk_name<'a>(
     message: &'a [u8],
     at: usize,
@@ -126,7 +126,7 @@ pub(crate) fn walk_name<'a>(
     mut each: impl FnMut(&'a [u8]),
 ) -> Result<usize, DnsError> {
     let message = message.get(..limit).ok_or(DnsError::Truncated)?;
-    let (mut cursor, mut run, mut end) = (at, at, None);
+    let (mut cursor, mut end) = (at, None);
     let (mut length, mut pointers) = (1, 0);
     loop {
         let byte = usize::from(*message.get(cursor).ok_or(DnsError::Truncated)?);
@@ -145,11 +145,11 @@ pub(crate) fn walk_name<'a>(
                 let low = usize::from(*message.get(next).ok_or(DnsError::Truncated)?);
                 let target = ((byte & 0x3f) << 8) | low;
                 pointers += 1;
-                if target >= run || pointers > MAX_POINTERS {
+                if target >= cursor || pointers > MAX_POINTERS {
                     return Err(DnsError::Pointer { at: cursor });
                 }
                 end.get_or_insert(next.saturating_add(1));
-                (cursor, run) = (target, target);
+                cursor = target;
             }
             _ => return Err(DnsError::Label { at: cursor }),
         }
@@ -202,7 +202,7 @@ pub enum DnsError {
         class: u16,
     },
     /// A record's data does not have the form of its type.
-    #[error("the data of a {rtype:?} record in the DNS message is malformed")]
+    #[error("the data of a {} record in the DNS message is malformed", type_name(*rtype))]
     Data {
         /// The type of the record.
         rtype: TYPE,

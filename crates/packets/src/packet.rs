@@ -397,3 +397,6 @@ pub enum VerifyError {
     #[error("the signed value is not a DNS message that can be read")]
     Dns(#[from] DnsError),
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// A record of class IN.
     pub(crate) fn of_rdata(owner: Owner, rdata: RData<'_>, ttl: u32) -> Result<Self, BuildError> {
-        let rtype = rdata.type_code();
+        let rtype = canonical(rdata.type_code());
         if let RData::A(address) = rdata {
             return Self::new(owner, rtype, ttl, address.address.to_be_bytes().to_vec());
         }
@@ -37,7 +37,7 @@ impl Draft {
 
     /// A record of another library under a name of ours.
     pub(crate) fn of_record(owner: Owner, record: ResourceRecord<'_>) -> Result<Self, BuildError> {
-        let rtype = record.rdata.type_code();
+        let rtype = canonical(record.rdata.type_code());
         let ttl = record.ttl;
         let malformed = || BuildError::Data { owner: owner.clone(), rtype };
         let mut packet = Packet::new_reply(0);
@@ -84,6 +84,11 @@ impl Draft {
     pub(crate) fn typed(&self) -> TYPE {
         TYPE::from(self.rtype)
     }
+}
+
+/// The type by its name, also if it was given as opaque data with the type's number.
+fn canonical(rtype: TYPE) -> TYPE {
+    TYPE::from(u16::from(rtype))
 }
 
 fn has_names(rtype: TYPE) -> bool {

@@ -5,7 +5,9 @@
 use mainstay_keys::PublicKey;
 use thiserror::Error;
 
-use crate::{DnsError, NameError, Owner, TimestampError, dns::TYPE, record::MAX_TTL};
+use crate::{
+    DnsError, NameError, Owner, TimestampError, dns::TYPE, record::MAX_TTL, rtype::type_name,
+};
 
 /// Why records cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -13,8 +15,8 @@ use crate::{DnsError, NameError, Owner, TimestampError, dns::TYPE, record::MAX_T
 pub enum BuildError {
     /// The zone does not fit a packet. Shorten it, or drop the record that cost most.
     #[error(
-        "the zone has {size} bytes, {excess} more than fit a packet; its costliest record is {} {:?} with {} bytes",
-        costliest.owner, costliest.rtype, costliest.bytes
+        "the zone has {size} bytes, {excess} more than fit a packet; its costliest record is {} {} with {} bytes",
+        costliest.owner, type_name(costliest.rtype), costliest.bytes
     )]
     TooLarge {
         /// How many bytes the DNS message would have.
@@ -50,7 +52,7 @@ pub enum BuildError {
         ttl: u32,
     },
     /// A record's data is not what its type requires: a name in it is too long, or a value has a wrong length.
-    #[error("the data of the {rtype:?} record of {owner} is malformed")]
+    #[error("the data of the {} record of {owner} is malformed", type_name(*rtype))]
     Data {
         /// The name.
         owner: Owner,
