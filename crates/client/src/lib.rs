@@ -19,7 +19,7 @@
 //! let key: PublicKey = "o4dksfbqk85ogzdb5osziw6befigbuxmuxkuxq8434q89uj56uyy".try_into()?;
 //! if let Some(packet) = client.resolve(&key).await {
 //!     for record in packet.all_resource_records() {
-//!         println!("{record}");
+//!         println!("{record:?}");
 //!     }
 //! }
 //! # Ok(())
