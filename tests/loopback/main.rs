@@ -1,1 +1,6 @@
-//! (in work)
+//! Real sockets on loopback: what only a kernel, a runtime and threads can get wrong.
+//! A binary of its own, because everything that needs no socket is proven elsewhere and faster.
+
+mod client;
+mod dht;
+mod guide;
