@@ -5,6 +5,8 @@
 mod arguments;
 mod error;
 mod reply;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 
@@ -29,13 +31,16 @@ impl<'a> Message<'a> {
     pub fn decode(datagram: &'a [u8]) -> Result<Self, DecodeError<'a>> {
         let mut envelope = Envelope::default();
         match envelope.read(datagram).and_then(|()| envelope.judge()) {
-            Ok(body) => Ok(Message {
-                transaction: envelope.transaction.unwrap_or_default(),
-                version: envelope.version,
-                ip: envelope.ip,
-                read_only: envelope.read_only == Some(true) && matches!(body, Body::Query(_)),
-                body,
-            }),
+            Ok(body) => {
+                let is_query = matches!(body, Body::Query(_));
+                Ok(Message {
+                    transaction: envelope.transaction.unwrap_or_default(),
+                    version: envelope.version,
+                    ip: envelope.ip.filter(|_| !is_query),
+                    read_only: envelope.read_only == Some(true) && is_query,
+                    body,
+                })
+            }
             Err(kind) => Err(envelope.blame(kind)),
         }
     }

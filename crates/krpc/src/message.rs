@@ -23,8 +23,8 @@ pub struct Message<'a> {
     /// anything.
     pub version: Option<&'a [u8]>,
     /// `ip`: the address that the asker has in the eyes of the answerer
-    /// ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)). Written in responses and errors only; `None` as well
-    /// if it could not be read.
+    /// ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)). Read and written in responses and errors only;
+    /// `None` as well if it could not be read.
     pub ip: Option<SocketAddr>,
     /// `ro`: the asker answers no queries ([BEP 43](https://www.bittorrent.org/beps/bep_0043.html)), so keep it out of
     /// tables. Read and written in queries only: the field has responses with it, where it means nothing.

@@ -116,8 +116,15 @@ impl<'a> Arguments<'a> {
                 Method::Unknown { name, target: self.target().or_else(|_| self.info_hash()).ok() }
             }
         };
-        let id = read_id(self.id, "id")?;
-        Ok(Query { id, want: self.want.unwrap_or_default(), method })
+        let want = match method {
+            Method::Ping | Method::AnnouncePeer { .. } | Method::Put(_) => Want::NONE,
+            Method::FindNode { .. }
+            | Method::GetPeers { .. }
+            | Method::Get { .. }
+            | Method::SampleInfohashes { .. }
+            | Method::Unknown { .. } => self.want.unwrap_or_default(),
+        };
+        Ok(Query { id: read_id(self.id, "id")?, want, method })
     }
 
     fn target(&self) -> Result<Id, DecodeErrorKind> {

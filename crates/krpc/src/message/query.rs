@@ -8,7 +8,7 @@ use crate::item::{ImmutableItem, MutableItem};
 pub struct Query<'a> {
     /// Who asks, as it says itself.
     pub id: Id,
-    /// Nodes of which families the answer shall list. Written where the answer lists nodes.
+    /// Nodes of which families the answer shall list. Read and written where the answer lists nodes.
     pub want: Want,
     /// What is asked.
     pub method: Method<'a>,
