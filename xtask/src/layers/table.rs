@@ -114,6 +114,7 @@ pub(crate) const TABLE: &[Row] = &[
             "thiserror",
             "tracing",
             "url",
+            "webpki-roots",
         ]),
         never: &["mainstay-kad", "mainstay-dht-proto", "mainstay-dht", "bendy", "native-tls"],
         never_bare: &["reqwest", "hyper", "rustls", "tokio"],
