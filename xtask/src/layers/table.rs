@@ -159,6 +159,7 @@ pub(crate) const TABLE: &[Row] = &[
             "tower",
             "tower-http",
             "tracing",
+            "url",
         ]),
         never: &["reqwest", "native-tls"],
         never_bare: &[],
