@@ -35,6 +35,8 @@ pub fn max_age(cache_control: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -60,6 +62,13 @@ mod tests {
             BYPASS,
         ] {
             assert_eq!(max_age(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_the_reader_panic(text in "\\PC{0,40}|[a-z-]{0,9}(=\"?[0-9]{0,25}\"?)?(,max-age=[0-9]{0,25})?") {
+            let _ = max_age(&text);
         }
     }
 }

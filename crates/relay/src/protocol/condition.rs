@@ -139,6 +139,7 @@ pub fn changed_since(timestamp: Timestamp, if_modified_since: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use mainstay_keys::Keypair;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -221,5 +222,26 @@ mod tests {
         assert!(!changed_since((MICROS - 1).into(), second));
         assert!(changed_since((MICROS + 1).into(), second));
         assert!(changed_since(0.into(), "yesterday"), "an unreadable date is no condition");
+    }
+
+    proptest! {
+        #[test]
+        fn every_tag_reads_back_and_expects_its_packet(timestamp: u64, mark: u64) {
+            let tag = EntityTag { timestamp: timestamp.into(), mark };
+            let text = tag.to_string();
+            prop_assert_eq!(text.parse(), Ok(tag));
+            prop_assert_eq!(text.parse(), Ok(Expected::Exactly(tag)));
+            let bare = if_match(timestamp.into());
+            prop_assert_eq!(bare.parse(), Ok(Expected::At(timestamp.into())));
+            prop_assert_eq!(format!("\"{bare}\"").parse(), Ok(Expected::At(timestamp.into())));
+        }
+
+        #[test]
+        fn no_header_makes_the_readers_panic(text in "\\PC{0,40}|[\"*W/,0-9a-f -]{0,40}") {
+            let _ = text.parse::<EntityTag>();
+            let _ = text.parse::<Expected>();
+            let _ = IfNoneMatch::new(&text).has(&packet(MICROS, "one"));
+            let _ = changed_since(MICROS.into(), &text);
+        }
     }
 }

@@ -57,6 +57,8 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// 2023-11-14 22:13:20.
@@ -115,6 +117,31 @@ mod tests {
     fn a_server_never_says_to_come_back_at_once() {
         for (wait, text) in [(0, "1"), (1, "1"), (1_000, "1"), (1_001, "2"), (60_000, "60")] {
             assert_eq!(seconds_until_retry(Duration::from_millis(wait)), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_the_readers_panic_or_reach_into_the_future(
+            memento in "\\PC{0,40}|[A-Z][a-z]{2}, [0-9]{2} (Jan|Feb|Dec) [0-9]{4} [0-9:]{8} GMT",
+            age in "\\PC{0,20}|[0-9]{0,25}",
+            now: u64,
+        ) {
+            let now = Timestamp::from(now);
+            if let Some(seen) = last_seen(Some(&memento), Some(&age), now) {
+                prop_assert!(seen <= now);
+            }
+            for value in [&memento, &age] {
+                let wait = retry_after(value, now.to_system_time());
+                prop_assert!(wait.is_none_or(|wait| wait <= LONGEST_WAIT));
+            }
+        }
+
+        #[test]
+        fn what_a_server_says_a_client_waits(millis in 0_u64..80_000_000) {
+            let wait = Duration::from_millis(millis);
+            let read = retry_after(&seconds_until_retry(wait), SystemTime::UNIX_EPOCH).unwrap();
+            prop_assert!(read >= wait && read <= wait + Duration::from_secs(1));
         }
     }
 }
