@@ -6,11 +6,24 @@ use std::time::Duration;
 use mainstay_dht_proto::{Ask, Event, LookupError, Outcome};
 use mainstay_krpc::{Id, bep42};
 
-use crate::swarm::{Swarm, address};
+use crate::swarm::{Swarm, address, settled};
 
 #[test]
 fn every_node_learns_its_neighbourhood() {
-    let swarm = Swarm::joined(100, 1);
+    let mut swarm = Swarm::joined(100, 1);
+    swarm.net.run_for(Duration::from_secs(1200));
+    assert_neighbours(&swarm);
+}
+
+#[test]
+fn every_node_learns_its_neighbourhood_although_all_ids_changed() {
+    let mut swarm = Swarm::grown(100, 1, |config| config);
+    swarm.net.run_for(Duration::from_secs(1200));
+    assert_neighbours(&swarm);
+}
+
+/// Each node knows at least six of the eight others closest to it; a full bucket may lack the others.
+fn assert_neighbours(swarm: &Swarm) {
     for index in 0..100 {
         let own = swarm.node(index).info().ipv4.unwrap().id;
         let known: Vec<Id> = swarm.node(index).contacts().iter().map(|node| node.id).collect();
@@ -20,7 +33,7 @@ fn every_node_learns_its_neighbourhood() {
             .collect();
         others.sort_by_key(|id| distance(id, &own));
         let missed = others[..8].iter().filter(|id| !known.contains(id)).count();
-        assert!(missed <= 1, "node {index} misses {missed} of its 8 neighbours");
+        assert!(missed <= 2, "node {index} misses {missed} of its 8 neighbours");
     }
 }
 
@@ -28,7 +41,7 @@ fn every_node_learns_its_neighbourhood() {
 fn joining_takes_few_messages_and_little_time() {
     let mut swarm = Swarm::joined(200, 2);
     let before = swarm.net.stats().sent;
-    let newcomer = swarm.spawn(|config| config);
+    let newcomer = swarm.spawn(settled);
     let node = swarm.nodes[newcomer];
     let joined = swarm.net.run_while_not(Duration::from_secs(5), |net| {
         net.machine(node).events.iter().any(|event| matches!(event, Event::Bootstrapped { .. }))
@@ -101,7 +114,7 @@ fn names_that_lead_nowhere_end_the_wait() {
 
 #[test]
 fn ids_come_to_fit_the_addresses_that_others_see() {
-    let swarm = Swarm::joined(60, 7);
+    let swarm = Swarm::grown(60, 7, |config| config);
     for index in 0..60 {
         let info = swarm.node(index).info().ipv4.unwrap();
         assert_eq!(info.public, Some(address(index)), "node {index}");

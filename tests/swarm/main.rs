@@ -4,5 +4,8 @@
 mod swarm;
 
 mod join;
+mod liveness;
 mod lookup;
+mod scripted;
+mod serving;
 mod store;

@@ -10,12 +10,12 @@ use mainstay_krpc::item::MutableItem;
 use mainstay_sim::{Datagram, Host, Latency, Link, Machine, Network};
 
 /// The time of day at the start of every test: 2026-11-21, in seconds since 1970.
-pub const TODAY: Duration = Duration::from_secs(1_795_219_200);
+pub(crate) const TODAY: Duration = Duration::from_secs(1_795_219_200);
 
 /// A node and everything it has told its owner.
-pub struct Peer {
-    pub node: Node,
-    pub events: Vec<Event>,
+pub(crate) struct Peer {
+    pub(crate) node: Node,
+    pub(crate) events: Vec<Event>,
 }
 
 impl Peer {
@@ -53,26 +53,31 @@ impl Machine for Peer {
 }
 
 /// A network of nodes that have joined through the first.
-pub struct Swarm {
-    pub net: Network<Peer>,
-    pub nodes: Vec<mainstay_sim::Node>,
+pub(crate) struct Swarm {
+    pub(crate) net: Network<Peer>,
+    pub(crate) nodes: Vec<mainstay_sim::Node>,
     seed: u64,
 }
 
 impl Swarm {
     /// A network without nodes: 40 ms from anyone to anyone, and back.
-    pub fn empty(seed: u64) -> Self {
+    pub(crate) fn empty(seed: u64) -> Self {
         let mut net = Network::new(seed, start());
         let latency = Latency::Fixed(Duration::from_millis(20));
         net.set_link(Link { latency, ..Link::default() });
         Self { net, nodes: Vec::new(), seed }
     }
 
-    /// `count` nodes, each knowing the first, a minute after the last was started.
-    pub fn joined(count: usize, seed: u64) -> Self {
+    /// `count` nodes, each knowing the first and its own address, a minute after the last was started.
+    pub(crate) fn joined(count: usize, seed: u64) -> Self {
+        Self::grown(count, seed, settled)
+    }
+
+    /// As [`joined`](Self::joined), with other configurations.
+    pub(crate) fn grown(count: usize, seed: u64, adjust: impl Fn(Config) -> Config) -> Self {
         let mut swarm = Self::empty(seed);
         for _ in 0..count {
-            swarm.spawn(|config| config);
+            swarm.spawn(&adjust);
             swarm.net.run_for(Duration::from_millis(50));
         }
         swarm.net.run_for(Duration::from_secs(60));
@@ -80,7 +85,7 @@ impl Swarm {
     }
 
     /// Starts a node that knows the first; gives its place in [`nodes`](Self::nodes).
-    pub fn spawn(&mut self, adjust: impl FnOnce(Config) -> Config) -> usize {
+    pub(crate) fn spawn(&mut self, adjust: impl FnOnce(Config) -> Config) -> usize {
         let index = self.nodes.len();
         let bootstrap = if index == 0 { vec![] } else { vec![address(0)] };
         let config = Config { bootstrap, ipv4: Some(v4(index)), ..Config::default() };
@@ -88,7 +93,7 @@ impl Swarm {
     }
 
     /// Starts a node with exactly this configuration.
-    pub fn spawn_with(&mut self, config: Config) -> usize {
+    pub(crate) fn spawn_with(&mut self, config: Config) -> usize {
         let index = self.nodes.len();
         let peer = self.peer(config, index);
         self.nodes.push(self.net.add(Host::open(address(index)), peer));
@@ -96,7 +101,7 @@ impl Swarm {
     }
 
     /// A node that is not on the network yet.
-    pub fn peer(&self, config: Config, index: usize) -> Peer {
+    pub(crate) fn peer(&self, config: Config, index: usize) -> Peer {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_be_bytes());
         seed[8..16].copy_from_slice(&(index as u64).to_be_bytes());
@@ -105,16 +110,16 @@ impl Swarm {
         Peer { node, events: Vec::new() }
     }
 
-    pub fn node(&self, index: usize) -> &Node {
+    pub(crate) fn node(&self, index: usize) -> &Node {
         &self.net.machine(self.nodes[index]).node
     }
 
-    pub fn events(&self, index: usize) -> &[Event] {
+    pub(crate) fn events(&self, index: usize) -> &[Event] {
         &self.net.machine(self.nodes[index]).events
     }
 
     /// Starts an ask and does not wait.
-    pub fn start(&mut self, index: usize, ask: Ask) -> QueryId {
+    pub(crate) fn start(&mut self, index: usize, ask: Ask) -> QueryId {
         self.net.with(self.nodes[index], |peer, now| {
             let query = peer.node.ask(now, ask);
             peer.drain();
@@ -123,7 +128,7 @@ impl Swarm {
     }
 
     /// Runs until the ask has ended.
-    pub fn finish(&mut self, index: usize, query: QueryId) -> (Outcome, LookupReport) {
+    pub(crate) fn finish(&mut self, index: usize, query: QueryId) -> (Outcome, LookupReport) {
         let node = self.nodes[index];
         let over = self.net.run_while_not(Duration::from_secs(60), |net| {
             ending(&net.machine(node).events, query).is_some()
@@ -133,16 +138,16 @@ impl Swarm {
     }
 
     /// Asks and waits for the end.
-    pub fn ask(&mut self, index: usize, ask: Ask) -> (Outcome, LookupReport) {
+    pub(crate) fn ask(&mut self, index: usize, ask: Ask) -> (Outcome, LookupReport) {
         let query = self.start(index, ask);
         self.finish(index, query)
     }
 
-    pub fn put(&mut self, index: usize, item: &MutableItem) -> Outcome {
+    pub(crate) fn put(&mut self, index: usize, item: &MutableItem) -> Outcome {
         self.ask(index, Ask::PutMutable { item: item.clone(), cas: None }).0
     }
 
-    pub fn get(&mut self, index: usize, item: &MutableItem) -> Option<MutableItem> {
+    pub(crate) fn get(&mut self, index: usize, item: &MutableItem) -> Option<MutableItem> {
         match self.ask(index, get_of(item)).0 {
             Outcome::Mutable(Ok(found)) => found,
             other => panic!("{other:?}"),
@@ -150,7 +155,7 @@ impl Swarm {
     }
 
     /// Takes nodes down, as if their plugs were pulled.
-    pub fn kill(&mut self, indices: impl IntoIterator<Item = usize>) {
+    pub(crate) fn kill(&mut self, indices: impl IntoIterator<Item = usize>) {
         for index in indices {
             self.net.set_up(self.nodes[index], false);
         }
@@ -158,7 +163,7 @@ impl Swarm {
 }
 
 /// The end of an ask among its node's events; panics if there are two.
-pub fn ending(events: &[Event], query: QueryId) -> Option<(Outcome, LookupReport)> {
+pub(crate) fn ending(events: &[Event], query: QueryId) -> Option<(Outcome, LookupReport)> {
     let mut ends = events.iter().filter_map(|event| match event {
         Event::Done { query: other, outcome, report } if *other == query => {
             Some((outcome.clone(), report.clone()))
@@ -170,31 +175,37 @@ pub fn ending(events: &[Event], query: QueryId) -> Option<(Outcome, LookupReport
     end
 }
 
+/// A node that knows its public address and therefore keeps its id.
+pub(crate) fn settled(config: Config) -> Config {
+    let public_ipv4 = config.ipv4.map(|addr| *addr.ip());
+    Config { public_ipv4, ..config }
+}
+
 /// A fresh item: `number` decides the key, `seq` the value too.
-pub fn item(number: u8, seq: i64) -> MutableItem {
+pub(crate) fn item(number: u8, seq: i64) -> MutableItem {
     let value = format!("value {seq} of {number}");
     MutableItem::sign_bytes(&keypair(number), b"", seq, value.as_bytes()).expect("a small value")
 }
 
-pub fn keypair(number: u8) -> Keypair {
+pub(crate) fn keypair(number: u8) -> Keypair {
     Keypair::from_secret_key(&[number; 32])
 }
 
 /// Asks for the item that `item` is a version of.
-pub fn get_of(item: &MutableItem) -> Ask {
+pub(crate) fn get_of(item: &MutableItem) -> Ask {
     Ask::GetMutable { key: *item.key(), salt: item.salt().to_vec(), newer_than: None }
 }
 
-pub fn address(index: usize) -> SocketAddr {
+pub(crate) fn address(index: usize) -> SocketAddr {
     SocketAddr::V4(v4(index))
 }
 
 /// Each node has a /16 of its own, so that it is a voter and a place in a bucket of its own.
-pub fn v4(index: usize) -> SocketAddrV4 {
+pub(crate) fn v4(index: usize) -> SocketAddrV4 {
     let [high, low] = u16::try_from(index).expect("a small swarm").to_be_bytes();
     SocketAddrV4::new(Ipv4Addr::new(40 + high, low, 7, 7), 6881)
 }
 
-pub fn start() -> Instant {
+pub(crate) fn start() -> Instant {
     Instant::now()
 }

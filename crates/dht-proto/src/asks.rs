@@ -155,7 +155,12 @@ impl Asks {
     }
 
     /// A request of a search was answered.
-    pub(crate) fn handle_reply(&mut self, scene: &mut Scene<'_>, pending: &Pending, reply: Reply<'_>) {
+    pub(crate) fn handle_reply(
+        &mut self,
+        scene: &mut Scene<'_>,
+        pending: &Pending,
+        reply: Reply<'_>,
+    ) {
         let (Purpose::Walk(query) | Purpose::Store(query)) = pending.purpose else { return };
         let walking = pending.purpose == Purpose::Walk(query);
         self.with(scene, query, |search, scene| match reply {

@@ -210,12 +210,21 @@ impl Goal {
     }
 
     /// Takes what our own store has; it was verified when it came in.
-    pub(crate) fn offer_mutable(&mut self, query: QueryId, item: &MutableItem, events: &mut VecDeque<Event>) {
+    pub(crate) fn offer_mutable(
+        &mut self,
+        query: QueryId,
+        item: &MutableItem,
+        events: &mut VecDeque<Event>,
+    ) {
         match self {
             Self::Mutable { newer_than, newest, .. } => {
                 if newer_than.is_none_or(|floor| item.seq() > floor) {
                     *newest = Some(item.clone());
-                    events.push_back(Event::Mutable { query, item: item.clone(), from: Source::Own });
+                    events.push_back(Event::Mutable {
+                        query,
+                        item: item.clone(),
+                        from: Source::Own,
+                    });
                 }
             }
             Self::PutMutable { newest, .. } => *newest = Some(item.clone()),
@@ -230,7 +239,12 @@ impl Goal {
     }
 
     /// As [`offer_mutable`](Self::offer_mutable).
-    pub(crate) fn offer_immutable(&mut self, query: QueryId, item: &ImmutableItem, events: &mut VecDeque<Event>) {
+    pub(crate) fn offer_immutable(
+        &mut self,
+        query: QueryId,
+        item: &ImmutableItem,
+        events: &mut VecDeque<Event>,
+    ) {
         if let Self::Immutable { found, .. } = self {
             *found = Some(item.clone());
             events.push_back(Event::Immutable { query, item: item.clone(), from: Source::Own });
@@ -272,7 +286,8 @@ impl Wanted {
             return INVALID;
         }
         let Some(value) = response.value else { return (Worth::Hints, None) };
-        let (Some(_), Some(signature), Some(seq)) = (response.key, response.signature, response.seq)
+        let (Some(_), Some(signature), Some(seq)) =
+            (response.key, response.signature, response.seq)
         else {
             return INVALID;
         };

@@ -31,7 +31,13 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    fn new(config: &Config, family: Family, local: SocketAddr, rng: &mut StdRng, now: Instant) -> Self {
+    fn new(
+        config: &Config,
+        family: Family,
+        local: SocketAddr,
+        rng: &mut StdRng,
+        now: Instant,
+    ) -> Self {
         let public = match family {
             Family::V4 => config.public_ipv4.map(IpAddr::V4),
             Family::V6 => config.public_ipv6.map(IpAddr::V6),

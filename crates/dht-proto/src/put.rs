@@ -56,7 +56,8 @@ impl Storing {
 
     /// The next node to store at, counted as asked; `None` if nobody is to be asked at the moment.
     pub(crate) fn next(&mut self) -> Option<Holder> {
-        let busy = self.count(Stage::Waiting) + self.count(Stage::Stored) + self.count(Stage::Outdated);
+        let busy =
+            self.count(Stage::Waiting) + self.count(Stage::Stored) + self.count(Stage::Outdated);
         if busy >= self.wanted {
             return None;
         }

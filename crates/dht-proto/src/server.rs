@@ -135,7 +135,13 @@ impl Visit<'_> {
 
     /// Adds the nodes nearest to `target`, as far as they leave the reply within `limit`: those of the
     /// other family go first, then the rest, since a value is worth more than a hint.
-    fn respond_with_nodes(&self, wire: &mut Wire, target: &Id, response: Response<'_>, limit: usize) {
+    fn respond_with_nodes(
+        &self,
+        wire: &mut Wire,
+        target: &Id,
+        response: Response<'_>,
+        limit: usize,
+    ) {
         let near = Near::new(self.networks, self.want, target);
         let mut full = near.fill(response);
         if self.size(full) > limit {
@@ -163,7 +169,8 @@ struct Near {
 
 impl Near {
     fn new(networks: &Networks, want: Want, target: &Id) -> Self {
-        let of = |family| networks.of(family).into_iter().flat_map(|network| network.nearest(target));
+        let of =
+            |family| networks.of(family).into_iter().flat_map(|network| network.nearest(target));
         let v4 = want.n4.then(|| {
             let nodes = of(Family::V4).filter_map(|contact| match contact.addr() {
                 SocketAddr::V4(addr) => Some(NodeInfo { id: contact.key(), addr }),

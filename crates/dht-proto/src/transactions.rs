@@ -235,7 +235,8 @@ mod tests {
     fn transaction_ids_do_not_follow_from_each_other() {
         let mut fix = Fixture::new();
         let ids: Vec<u32> = (0..200).map(|port| u32::from_be_bytes(fix.open(port))).collect();
-        let mut steps: Vec<u32> = ids.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
+        let mut steps: Vec<u32> =
+            ids.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect();
         steps.sort_unstable();
         steps.dedup();
         assert_eq!(steps.len(), 199);

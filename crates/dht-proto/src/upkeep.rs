@@ -52,8 +52,14 @@ struct Care {
 /// there is not. An empty table leads from anywhere back to Due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Join {
-    Due { at: Instant, attempt: u32 },
-    Walking { query: QueryId, attempt: u32 },
+    Due {
+        at: Instant,
+        attempt: u32,
+    },
+    Walking {
+        query: QueryId,
+        attempt: u32,
+    },
     Joined,
     /// Waits until a bootstrap address is given or somebody asks us something.
     Lonely,
@@ -168,9 +174,7 @@ impl Upkeep {
     }
 
     fn handle_tended(&mut self, scene: &mut Scene<'_>, asks: &mut Asks, tended: Tended) {
-        let walked = |care: &&mut Care| {
-            matches!(care.join, Join::Walking { query, .. } if query == tended.query)
-        };
+        let walked = |care: &&mut Care| matches!(care.join, Join::Walking { query, .. } if query == tended.query);
         let Some(care) = self.cares.iter_mut().find(walked) else { return };
         let Join::Walking { attempt, .. } = care.join else { return };
         let empty = scene.networks.of(care.family).is_none_or(|network| network.table.is_empty());
@@ -200,7 +204,8 @@ impl Upkeep {
         }
         care.next_round = Some(scene.now + jittered(scene));
         for _ in 0..PINGS {
-            let due = scene.networks.of_mut(family).and_then(|net| net.table.next_to_ping(scene.now));
+            let due =
+                scene.networks.of_mut(family).and_then(|net| net.table.next_to_ping(scene.now));
             let Some(contact) = due else { break };
             self.ping(scene, &contact);
         }

@@ -17,9 +17,8 @@ impl Search {
         report.elapsed = now.saturating_duration_since(self.began);
         report.cut_short = cut_short;
         // What still stalls at the end was not answered either.
-        report.timed_out = report
-            .queried
-            .saturating_sub(report.answered + report.errors + report.invalid);
+        report.timed_out =
+            report.queried.saturating_sub(report.answered + report.errors + report.invalid);
         report.closest = self.closest();
         (self.outcome(&report), report)
     }

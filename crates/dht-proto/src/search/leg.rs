@@ -81,8 +81,7 @@ impl Leg {
         bootstrap: impl Iterator<Item = SocketAddr>,
     ) -> Option<Self> {
         let target = kad_id(&goal.target());
-        let mut lookup =
-            Lookup::new(target, pace.lookup(goal)).excluding(kad_id(&network.id));
+        let mut lookup = Lookup::new(target, pace.lookup(goal)).excluding(kad_id(&network.id));
         if let Goal::Ping { addr } = goal {
             let asked = Family::of(*addr) == network.family
                 && lookup.add_unidentified(Contact::unidentified(*addr));
@@ -217,7 +216,8 @@ impl Leg {
         let target = *lookup.target();
         let outcome = lookup.into_outcome();
         let nearest = outcome.responders.iter().take(NODES);
-        self.closest = nearest.clone().map(|responder| RemoteNode::from(&responder.contact)).collect();
+        self.closest =
+            nearest.clone().map(|responder| RemoteNode::from(&responder.contact)).collect();
         if let Some(network) = scene.networks.of_mut(self.family)
             && outcome.ending == Ending::Converged
         {

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mainstay_keys::{PublicKey, Signature};
-use mainstay_krpc::item::{ImmutableItem, ItemError, MAX_SALT, MAX_VALUE, MutableItem, mutable_target};
+use mainstay_krpc::item::{
+    ImmutableItem, ItemError, MAX_SALT, MAX_VALUE, MutableItem, mutable_target,
+};
 use mainstay_krpc::{AnnouncePort, Id, MutablePut, Put, Response, error_code};
 
 use super::{Refusal, Server, Visit};
@@ -53,7 +55,12 @@ impl Server {
 
     /// Stores an item, under the target computed from it: a put names none
     /// ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)).
-    pub(super) fn put(&mut self, visit: &Visit<'_>, wire: &mut Wire, put: &Put<'_>) -> Option<Refusal> {
+    pub(super) fn put(
+        &mut self,
+        visit: &Visit<'_>,
+        wire: &mut Wire,
+        put: &Put<'_>,
+    ) -> Option<Refusal> {
         if put.value.len() > MAX_VALUE {
             return Some(TOO_LARGE);
         }
@@ -101,7 +108,10 @@ impl Server {
                 return Err(CAS_MISMATCH);
             }
             let same_value = put.value == old.value();
-            if mutable.seq == old.seq() && same_value && mutable.signature == old.signature().as_bytes() {
+            if mutable.seq == old.seq()
+                && same_value
+                && mutable.signature == old.signature().as_bytes()
+            {
                 self.store.refresh_mutable(visit.now, &target);
                 return Ok(());
             }
