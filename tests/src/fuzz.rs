@@ -4,7 +4,9 @@
 //! under libFuzzer on nightly. A new decoder adds a line to [`TARGETS`] and a file in `tests/fuzz/fuzz_targets`.
 
 mod keys;
+mod krpc;
 mod mutate;
+mod relay;
 
 pub use mutate::Mutator;
 
@@ -23,6 +25,9 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "public_key_text", seeds: keys::text_seeds, run: keys::public_key_text },
     Target { name: "secret_key_file", seeds: keys::file_seeds, run: keys::secret_key_file },
+    Target { name: "krpc_message", seeds: krpc::message_seeds, run: krpc::message },
+    Target { name: "bencoded_value", seeds: krpc::value_seeds, run: krpc::value },
+    Target { name: "relay_headers", seeds: relay::seeds, run: relay::relay_headers },
 ];
 
 /// Feeds one input to the target of that name.
