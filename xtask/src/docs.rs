@@ -43,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Jo
 fn rustdoc(workspace: &Workspace, selection: &[&str]) -> Result<(), String> {
     let mut command = cargo::cargo(&workspace.root);
     command.env("RUSTDOCFLAGS", "-D warnings");
-    command.args(["doc", "--quiet", "--no-deps", "--all-features"]).args(selection);
+    command.args(["doc", "--quiet", "--keep-going", "--no-deps", "--all-features"]).args(selection);
     cargo::run(&mut command)
 }
 

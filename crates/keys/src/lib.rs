@@ -1,7 +1,7 @@
 //! Ed25519 keys as names: key pairs, public keys in z-base-32, signatures and secret-key files.
 //!
 //! Everything that Mainstay signs, stores or looks up is named by a [`PublicKey`]. This crate is the one place that
-//! knows how such a name is written, read, checked and kept; it does no I/O apart from [`file`], knows no clock and
+//! knows how such a name is written, read, checked and kept; it does no I/O apart from [`mod@file`], knows no clock and
 //! nothing of DNS.
 //!
 //! ```

@@ -1,6 +1,6 @@
 //! What BEP 44 stores: immutable and mutable items, apart from messages, because who signs speaks to no node.
 //!
-//! The owner of three facts of [BEP 44]: which bytes a signature covers ([`signable`]), under which target a value is
+//! The owner of three facts of [BEP 44]: which bytes a signature covers ([`signable()`]), under which target a value is
 //! found ([`mutable_target`], [`immutable_target`]), and when an item is valid ([`MutableItem::verify`]).
 //!
 //! # What is stored and what is not

@@ -109,7 +109,7 @@ impl MutableItem {
         byte_string(self.value())
     }
 
-    /// The signature over [`signable`].
+    /// The signature over [`signable()`].
     #[must_use]
     pub const fn signature(&self) -> &Signature {
         &self.signature
