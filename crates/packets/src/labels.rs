@@ -129,6 +129,15 @@ pub(crate) fn write_text(wire: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result
     Ok(())
 }
 
+/// A run of labels in wire form, shown by [`write_text`].
+pub(crate) struct Shown<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_text(self.0, f)
+    }
+}
+
 /// The label that is being read from text.
 struct LabelText {
     bytes: [u8; MAX_LABEL],

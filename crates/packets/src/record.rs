@@ -162,7 +162,7 @@ impl RecordName {
     /// outside the zone.
     #[must_use]
     pub fn relative(&self) -> String {
-        let shown = ShownLabels(self.relative_labels());
+        let shown = labels::Shown(self.relative_labels());
         match (self.in_zone, shown.0.is_empty()) {
             (true, true) => "@".to_owned(),
             (true, false) => shown.to_string(),
@@ -194,21 +194,13 @@ impl fmt::Display for RecordName {
         if self.labels.as_wire().is_empty() {
             return f.write_str(".");
         }
-        ShownLabels(self.labels.as_wire()).fmt(f)
+        labels::Shown(self.labels.as_wire()).fmt(f)
     }
 }
 
 impl fmt::Debug for RecordName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RecordName({self})")
-    }
-}
-
-struct ShownLabels<'a>(&'a [u8]);
-
-impl fmt::Display for ShownLabels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        labels::write_text(self.0, f)
     }
 }
 

@@ -85,3 +85,28 @@ const NAMES: [(u16, &str); 51] = [
     (109, "EUI64"),
     (257, "CAA"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_has_a_text_that_reads_back() {
+        for number in 0..=u16::MAX {
+            let rtype = TYPE::from(number);
+            let name = type_name(rtype);
+            assert_eq!(parse_type(&name), Some(rtype), "{name}");
+            assert_eq!(parse_type(&name.to_lowercase()), Some(rtype), "{name}");
+            assert_eq!(parse_type(&format!("TYPE{number}")), Some(rtype));
+        }
+        assert_eq!(type_name(TYPE::RouteThrough), "RT");
+        assert_eq!(type_name(TYPE::from(65_280)), "TYPE65280");
+    }
+
+    #[test]
+    fn a_text_that_names_no_type_is_none() {
+        for text in ["", "TYPE", "TYPE65536", "TYPE+1", "TYPE-1", "WHAT", "A ", "TYPÉ1"] {
+            assert_eq!(parse_type(text), None, "{text:?}");
+        }
+    }
+}

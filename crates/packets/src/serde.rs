@@ -64,3 +64,36 @@ impl<'de> Deserialize<'de> for Timestamp {
         u64::deserialize(deserializer).map(Self::from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{SignedPacket, Timestamp, samples::keypair};
+
+    #[test]
+    fn a_packet_survives_a_format_of_text() {
+        let address = [192, 0, 2, 1].into();
+        let builder = SignedPacket::builder().a("www".try_into().unwrap(), address, 60);
+        let packet = builder.sign(&keypair()).unwrap();
+        let json = serde_json::to_string(&packet).unwrap();
+        assert_eq!(serde_json::from_str::<SignedPacket>(&json).unwrap(), packet);
+    }
+
+    #[test]
+    fn a_packet_that_does_not_verify_is_not_read() {
+        let packet = SignedPacket::builder().sign(&keypair()).unwrap();
+        let mut bytes = packet.as_bytes().to_vec();
+        bytes[100] ^= 1;
+        let read = |bytes: &[u8]| {
+            serde_json::from_str::<SignedPacket>(&serde_json::to_string(bytes).unwrap())
+        };
+        assert!(read(&bytes).unwrap_err().to_string().contains("signature"));
+        assert!(read(&[0; 1105]).unwrap_err().to_string().contains("1104"));
+        assert!(read(&[]).is_err());
+    }
+
+    #[test]
+    fn a_timestamp_is_its_number() {
+        assert_eq!(serde_json::to_string(&Timestamp::from(42)).unwrap(), "42");
+        assert_eq!(serde_json::from_str::<Timestamp>("42").unwrap(), Timestamp::from(42));
+    }
+}

@@ -25,6 +25,7 @@
 mod entries;
 mod error;
 mod reader;
+mod rewrite;
 mod service;
 mod text;
 mod tokens;
@@ -116,3 +117,6 @@ impl fmt::Debug for Zone {
         write!(f, "Zone({}, {} records)", self.key, self.drafts.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -317,7 +317,7 @@ fn a_query_with_a_star_finds_all_names_with_one_label_in_its_place() {
         zone(&[("*.foo", 1), ("a.foo", 2), ("b.a.foo", 3), ("foo", 4), ("@", 5), ("B.foo", 6)]);
     assert_eq!(found(&packet, "*.foo"), [1, 2, 6]);
     assert_eq!(found(&packet, "*"), [4]);
-    assert_eq!(found(&packet, "*.bar"), []);
+    assert!(found(&packet, "*.bar").is_empty());
 }
 
 #[test]

@@ -12,7 +12,8 @@ use mainstay_keys::PublicKey;
 use super::{
     SyntaxError, Zone, ZoneError, ZoneErrorKind,
     entries::{Entry, entries},
-    service, tokens,
+    rewrite::rewrite,
+    tokens,
 };
 use crate::{
     Owner,
@@ -92,12 +93,11 @@ impl Session {
             column: 1,
             kind: ZoneErrorKind::Origin,
         })?;
-        let rewritten = service::rewrite(entry.text, &origin).map_err(|(at, kind)| {
+        let rewritten = rewrite(entry.text, &origin).map_err(|(at, kind)| {
             let (line, column) = tokens::position(entry.text, at);
             ZoneError { line: entry.line + line, column: column + 1, kind }
         })?;
-        let text = rewritten.as_deref().unwrap_or(entry.text);
-        self.scanner.extend_from_slice(text.as_bytes());
+        self.scanner.extend_from_slice(rewritten.as_bytes());
         self.scanner.extend_from_slice(b"\n");
         loop {
             let scanned = self
@@ -111,7 +111,7 @@ impl Session {
             };
             result.map_err(|kind| ZoneError { line: entry.line, column: 1, kind })?;
         }
-        self.lines += 1 + text.matches('\n').count();
+        self.lines += 1 + rewritten.matches('\n').count();
         Ok(())
     }
 
@@ -148,9 +148,7 @@ impl Session {
         let mut parts = error.splitn(3, ':');
         let mut number = || parts.next().and_then(|part| part.trim().parse::<usize>().ok());
         let (line, column) = (number(), number());
-        let words = parts.next().unwrap_or(error).trim();
-        let words =
-            if words == "unexpected end of entry" { "the record ends too early" } else { words };
+        let words = plain_words(parts.next().unwrap_or(error).trim());
         // The scanner may have read the entry's line end already; then the fault lies before it.
         let before = line.unwrap_or_default().saturating_sub(self.lines + 1);
         let last = entry.text.split('\n').count() - 1;
@@ -161,5 +159,20 @@ impl Session {
         };
         let kind = ZoneErrorKind::Syntax(SyntaxError(words.into()));
         ZoneError { line: entry.line + line, column, kind }
+    }
+}
+
+/// The scanner's most frequent complaints in words that say what to do; the rest as they are.
+fn plain_words(words: &str) -> &str {
+    match words {
+        "unexpected end of entry" => "the record ends too early",
+        "trailing tokens" => "the record goes on after its end",
+        "missing last owner" => "the first record has no name",
+        "expected rtype" => "a record type is expected here",
+        "unknown record type with concrete data" => {
+            "the data of this record type must be written in bytes, as \\# LENGTH HEX"
+        }
+        "unbalanced parens" => "this parenthesis closes none",
+        other => other,
     }
 }

@@ -9,11 +9,12 @@ use domain::{
     base::{
         ParsedName,
         iana::Rtype,
-        rdata::ParseRecordData,
+        rdata::{ComposeRecordData, ParseRecordData},
         zonefile_fmt::{DisplayKind, ZonefileFmt},
     },
     dep::octseq::Parser,
     rdata::ZoneRecordData,
+    zonefile::inplace::{Entry, Zonefile},
 };
 
 use crate::{
@@ -51,7 +52,18 @@ fn known(rtype: TYPE, rdata: &[u8]) -> Option<String> {
     if parser.remaining() > 0 || matches!(data, ZoneRecordData::Unknown(_)) {
         return None;
     }
-    Some(data.display_zonefile(DisplayKind::Simple).to_string())
+    let text = data.display_zonefile(DisplayKind::Simple).to_string();
+    reads_back(rtype, &text, rdata).then_some(text)
+}
+
+/// Whether the text stands for this data. It does not for names with a quote or a semicolon, which the `domain` crate
+/// writes without escapes; they are rare enough to be left to the other form.
+fn reads_back(rtype: TYPE, text: &str, rdata: &[u8]) -> bool {
+    let mut scanner = Zonefile::new();
+    scanner.extend_from_slice(format!(". 0 IN {} {text}\n", type_name(rtype)).as_bytes());
+    let Ok(Some(Entry::Record(record))) = scanner.next_entry() else { return false };
+    let mut again = Vec::with_capacity(rdata.len());
+    record.data().compose_rdata(&mut again).is_ok() && again == rdata
 }
 
 /// [RFC 3597 5](https://www.rfc-editor.org/rfc/rfc3597#section-5)

@@ -15,27 +15,20 @@ use domain::{
 };
 
 use super::{key_name, key_of};
-use crate::{
-    dns::TYPE,
-    rtype::parse_type,
-    zone::{
-        ZoneErrorKind,
-        error::ServiceFault,
-        text,
-        tokens::{Token, tokens, unquote},
-    },
+use crate::zone::{
+    ZoneErrorKind,
+    error::ServiceFault,
+    rewrite::Fault,
+    text,
+    tokens::{Token, unquote},
 };
 
-/// What is wrong, and where in the entry.
-type Fault = (usize, ZoneErrorKind);
-
-/// The entry with its data in the form of RFC 3597, if it is a service binding in its own form.
-pub(in crate::zone) fn rewrite(entry: &str, origin: &Name<Bytes>) -> Result<Option<String>, Fault> {
-    let tokens = tokens(entry);
-    let Some((head, data)) = split(&tokens) else { return Ok(None) };
-    if data.first().is_some_and(|token| token.text == "\\#") {
-        return Ok(None);
-    }
+/// The entry with its data in the form of RFC 3597.
+pub(in crate::zone) fn rewrite(
+    head: &[Token<'_>],
+    data: &[Token<'_>],
+    origin: &Name<Bytes>,
+) -> Result<String, Fault> {
     let end = head.last().map_or(0, |token| token.start + token.text.len());
     let rdata = read(data, end, origin)?;
     let mut rewritten = String::new();
@@ -44,27 +37,7 @@ pub(in crate::zone) fn rewrite(entry: &str, origin: &Name<Bytes>) -> Result<Opti
         rewritten.push(' ');
     }
     rewritten.push_str(&text::generic(&rdata));
-    Ok(Some(rewritten))
-}
-
-/// The tokens up to the type and those after it, if the type is a service binding.
-fn split<'a, 'b>(tokens: &'b [Token<'a>]) -> Option<(&'b [Token<'a>], &'b [Token<'a>])> {
-    let (owner, rest) = tokens.split_first()?;
-    if owner.text.starts_with('$') {
-        return None;
-    }
-    let is_type = |token: &Token<'_>| !is_ttl(token.text) && !is_class(token.text);
-    let at = rest.iter().take(3).position(is_type)?;
-    let rtype = parse_type(rest.get(at)?.text)?;
-    matches!(rtype, TYPE::SVCB | TYPE::HTTPS).then(|| tokens.split_at_checked(at + 2)).flatten()
-}
-
-fn is_ttl(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_class(text: &str) -> bool {
-    domain::base::iana::Class::from_str(text).is_ok()
+    Ok(rewritten)
 }
 
 /// The data in wire form; `end` is where its absence would be noticed.

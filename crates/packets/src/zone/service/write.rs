@@ -8,7 +8,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
-use domain::{base::Name, utils::base64};
+use domain::utils::base64;
 
 use super::key_name;
 use crate::{labels, message};
@@ -17,10 +17,10 @@ use crate::{labels, message};
 pub(in crate::zone) fn write(rdata: &[u8]) -> Option<String> {
     let priority = message::u16_at(rdata, 0)?;
     let end = message::skip_name(rdata, 2, rdata.len()).ok()?;
-    let target = Name::from_slice(rdata.get(2..end)?).ok()?;
+    let target = labels::Shown(rdata.get(2..end.checked_sub(1)?)?);
     let params = params(rdata.get(end..)?)?;
     let keys: Vec<u16> = params.iter().map(|(key, _)| *key).collect();
-    let mut text = format!("{priority} {}", target.fmt_with_dot());
+    let mut text = format!("{priority} {target}.");
     for (key, value) in params {
         text.push(' ');
         match write_value(key, value, &keys) {
