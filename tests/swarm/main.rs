@@ -1,6 +1,12 @@
 //! Whole DHT nodes on a virtual network: how they join, store, find, refuse and survive.
 //! One binary, because every test needs the same swarm and none needs a socket.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "helpers of tests are tests"
+)]
+
 mod swarm;
 
 mod join;

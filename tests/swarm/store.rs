@@ -85,7 +85,7 @@ fn a_newer_item_replaces_an_older_one_and_an_older_one_is_refused_with_proof() {
     report(swarm.put(2, &item(1, 6)));
     assert_eq!(swarm.get(9, &item(1, 0)), Some(item(1, 6)));
     let PutError::NotMostRecent { newest } = failure(swarm.put(3, &item(1, 5))) else { panic!() };
-    assert_eq!(newest, item(1, 6));
+    assert_eq!(*newest, item(1, 6));
     report(swarm.put(3, &item(1, 6)));
     let rival = MutableItem::sign_bytes(&keypair(1), b"", 6, b"same number, other value").unwrap();
     // Nodes leave out what is not newer than the number asked for, so this shows in their refusals.
@@ -101,7 +101,7 @@ fn compare_and_swap_stores_only_over_the_expected() {
     let cas = |seq, cas| Ask::PutMutable { item: item(1, seq), cas: Some(cas) };
     report(swarm.ask(1, cas(5, 4)).0);
     let PutError::CasFailed { newest } = failure(swarm.ask(2, cas(6, 4)).0) else { panic!() };
-    assert_eq!(newest, item(1, 5));
+    assert_eq!(*newest, item(1, 5));
     report(swarm.ask(2, cas(6, 5)).0);
     assert_eq!(swarm.get(9, &item(1, 0)), Some(item(1, 6)));
 }

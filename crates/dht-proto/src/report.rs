@@ -104,13 +104,13 @@ pub enum PutError {
     #[error("a newer item is stored, sequence {}: read it, then put again", newest.seq())]
     NotMostRecent {
         /// The item, verified.
-        newest: MutableItem,
+        newest: Box<MutableItem>,
     },
     /// The stored item is not the one the caller wanted to replace: read it and put again.
     #[error("the stored item has sequence {}, not the one expected: read it, then put again", newest.seq())]
     CasFailed {
         /// The item, verified.
-        newest: MutableItem,
+        newest: Box<MutableItem>,
     },
     /// More nodes refused as out of date (301 or 302) than stored; they did not prove it with the newer item.
     #[error(

@@ -128,10 +128,8 @@ impl PutError {
             Node::NoTokens { answered } => {
                 Self::Rejected { asked: answered, refused: answered, code: None }
             }
-            Node::CasFailed { newest } => Self::Conflict { cas, newest: Some(Box::new(newest)) },
-            Node::NotMostRecent { newest } => {
-                Self::NotMostRecent { newest: Some(Box::new(newest)) }
-            }
+            Node::CasFailed { newest } => Self::Conflict { cas, newest: Some(newest) },
+            Node::NotMostRecent { newest } => Self::NotMostRecent { newest: Some(newest) },
             Node::Conflict { code: error_code::CAS_MISMATCH, .. } => {
                 Self::Conflict { cas, newest: None }
             }
@@ -200,6 +198,15 @@ pub enum BuildError {
         /// What was given.
         address: Box<str>,
     },
+    /// Some nodes of a [`Testnet`](crate::Testnet) cannot be found by the others: datagrams get lost,
+    /// because the machine is overloaded or a firewall filters loopback.
+    #[error(
+        "{nodes} nodes of the test network cannot be found by the others; is the machine overloaded?"
+    )]
+    NotConnected {
+        /// How many.
+        nodes: usize,
+    },
     /// The operating system gave no randomness to seed the node with.
     #[error("the operating system gave no randomness")]
     Entropy(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -214,6 +221,7 @@ impl From<BuildError> for io::Error {
             BuildError::Bind { source, .. } | BuildError::Runtime(source) => source.kind(),
             BuildError::NoFamily => io::ErrorKind::Unsupported,
             BuildError::Bootstrap { .. } => io::ErrorKind::InvalidInput,
+            BuildError::NotConnected { .. } => io::ErrorKind::TimedOut,
             BuildError::Entropy(_) => io::ErrorKind::Other,
         };
         Self::new(kind, error)

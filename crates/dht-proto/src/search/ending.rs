@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use mainstay_krpc::error_code::{CAS_MISMATCH, SEQUENCE_TOO_LOW};
-use mainstay_krpc::item::MutableItem;
 
 use super::Search;
 use crate::goal::Goal;
@@ -106,7 +105,7 @@ impl Search {
         let Goal::PutMutable { cas, newest: Some(newest), .. } = &self.goal else {
             return None;
         };
-        let newest: MutableItem = newest.clone();
+        let newest = Box::new(newest.clone());
         let expected = cas.is_none_or(|cas| cas == newest.seq());
         Some(if expected {
             PutError::NotMostRecent { newest }
