@@ -63,9 +63,12 @@ async fn join_mixed(theirs: &mut Peer) -> (Testnet, Dht) {
     (testnet, ours)
 }
 
+/// A node that serves: libtorrent remembers whoever stores with a valid token, read-only or not, and would wait 15 seconds
+/// for each answer of one that does not.
 fn node(bootstrap: &[String]) -> Dht {
     Dht::builder()
         .bootstrap(bootstrap)
+        .server_mode(true)
         .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
         .build()
         .expect("loopback has a free port")
