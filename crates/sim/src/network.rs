@@ -305,22 +305,27 @@ impl<M: Machine> Network<M> {
         if !slot.up {
             return;
         }
-        let due = slot.machine.poll_timeout().is_some_and(|due| due <= self.now);
-        if due {
+        let mut earliest = self.now;
+        if slot.machine.poll_timeout().is_some_and(|due| due <= self.now) {
             self.stats.timeouts += 1;
             self.trace.wake(self.elapsed(), node);
             let slot = &mut self.slots[node.0];
             slot.machine.handle_timeout(self.now);
             if slot.machine.poll_timeout().is_some_and(|next| next <= self.now) {
                 self.stats.stuck += 1;
-                self.arm(node, self.now + STUCK);
+                earliest = self.now + STUCK;
             }
         }
-        self.drain(node);
+        self.drain_from(node, earliest);
     }
 
     /// Sends what a node has to send and takes note of its deadline.
     fn drain(&mut self, node: Node) {
+        self.drain_from(node, self.now);
+    }
+
+    /// As [`drain`](Self::drain), but calls the node no sooner than `earliest`.
+    fn drain_from(&mut self, node: Node, earliest: Instant) {
         while let Some(datagram) = self.slots[node.0].machine.poll_transmit() {
             if self.slots[node.0].up {
                 self.send(node, datagram);
@@ -330,7 +335,7 @@ impl<M: Machine> Network<M> {
         if slot.up
             && let Some(due) = slot.machine.poll_timeout()
         {
-            let at = due.max(self.now);
+            let at = due.max(earliest);
             if slot.armed.is_none_or(|armed| at < armed) {
                 self.arm(node, at);
             }
