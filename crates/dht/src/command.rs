@@ -17,12 +17,21 @@ pub(crate) const QUEUE: usize = 256;
 /// One wish of a handle.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Start an ask. The ticket is the handle's name for it.
-    Ask { ticket: u64, ask: Ask, reply: Reply },
+    /// Start an ask. Boxed, since the queue keeps room for several commands in every node.
+    Ask(Box<NewAsk>),
     /// Send the steps of all asks that start from now on here.
     Trace(mpsc::Sender<TraceStep>),
     /// Stop, close the sockets, and say so.
     Shutdown(oneshot::Sender<()>),
+}
+
+/// An ask on its way to the node.
+#[derive(Debug)]
+pub(crate) struct NewAsk {
+    /// The handle's name for it.
+    pub(crate) ticket: u64,
+    pub(crate) ask: Ask,
+    pub(crate) reply: Reply,
 }
 
 /// The answer to a ping.

@@ -175,8 +175,8 @@ impl Driver {
 
     fn command(&mut self, now: Instant, command: Command) -> Result<(), Stop> {
         match command {
-            Command::Ask { ticket, ask, reply } => {
-                self.asks.open(&mut self.node, now, ticket, ask, reply);
+            Command::Ask(ask) => {
+                self.asks.open(&mut self.node, now, *ask);
                 Ok(())
             }
             Command::Trace(steps) => {

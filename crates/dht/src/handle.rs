@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::blocking::DhtBlocking;
 use crate::builder::DhtBuilder;
-use crate::command::{CancelOnDrop, Command, Pong, Reply};
+use crate::command::{CancelOnDrop, Command, NewAsk, Pong, Reply};
 use crate::error::{GetError, PingError, PutError};
 use crate::info::{Info, Published, Readiness};
 use crate::stream::{GetStream, Start};
@@ -77,6 +77,22 @@ impl Dht {
     /// The same node for threads without an executor.
     pub fn as_blocking(&self) -> DhtBlocking {
         DhtBlocking::new(self.clone())
+    }
+}
+
+/// A question that the node works on; dropping it cancels the work.
+#[derive(Debug)]
+pub(crate) struct Question<T> {
+    answer: oneshot::Receiver<T>,
+    cancel: CancelOnDrop,
+}
+
+impl<T> Question<T> {
+    /// Waits for the answer; `None` if the node is gone.
+    pub(crate) async fn answer(mut self) -> Option<T> {
+        let answer = (&mut self.answer).await;
+        self.cancel.disarm();
+        answer.ok()
     }
 }
 
@@ -279,14 +295,21 @@ impl Dht {
 impl Dht {
     /// Puts one question and waits for its one answer; `None` if the node is gone.
     async fn ask<T>(&self, ask: Ask, reply: impl FnOnce(oneshot::Sender<T>) -> Reply) -> Option<T> {
-        let (sender, receiver) = oneshot::channel();
+        self.begin(ask, reply).await?.answer().await
+    }
+
+    /// Puts one question; the node works on it while the caller does something else.
+    pub(crate) async fn begin<T>(
+        &self,
+        ask: Ask,
+        reply: impl FnOnce(oneshot::Sender<T>) -> Reply,
+    ) -> Option<Question<T>> {
+        let (sender, answer) = oneshot::channel();
         let ticket = self.ticket();
-        let command = Command::Ask { ticket, ask, reply: reply(sender) };
+        let command = Command::Ask(Box::new(NewAsk { ticket, ask, reply: reply(sender) }));
         self.shared.commands.send(command).await.ok()?;
-        let mut cancel = CancelOnDrop::new(ticket, self.shared.cancels.clone());
-        let answer = receiver.await;
-        cancel.disarm();
-        answer.ok()
+        let cancel = CancelOnDrop::new(ticket, self.shared.cancels.clone());
+        Some(Question { answer, cancel })
     }
 
     async fn put(&self, ask: Ask, cas: Option<i64>) -> Result<PutReport, PutError> {
@@ -303,7 +326,7 @@ impl Dht {
         let (items, receiver) = mpsc::channel(GetStream::<T>::QUEUE);
         let (settled, report) = oneshot::channel();
         let ticket = self.ticket();
-        let command = Command::Ask { ticket, ask, reply: reply(items, settled) };
+        let command = Command::Ask(Box::new(NewAsk { ticket, ask, reply: reply(items, settled) }));
         let start: Option<Start> = match self.shared.commands.try_send(command) {
             Ok(()) => None,
             Err(TrySendError::Full(command)) => {

@@ -3,9 +3,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use mainstay_dht_proto::{LimitConfig, StoreConfig};
+use mainstay_dht_proto::{Ask, LimitConfig, RemoteNode, StoreConfig};
+use mainstay_krpc::Id;
 
 use crate::builder::DhtBuilder;
+use crate::command::Reply;
 use crate::error::BuildError;
 use crate::handle::Dht;
 use crate::runtime::block_on;
@@ -97,7 +99,7 @@ impl TestnetBuilder {
         self
     }
 
-    /// Starts the nodes and waits until all have joined and find each other.
+    /// Starts the nodes and waits until all have joined, and each is found by another.
     ///
     /// # Errors
     ///
@@ -110,19 +112,15 @@ impl TestnetBuilder {
             .receive_buffer(RECEIVE_BUFFER)
             .server_mode(true);
         for index in 0..self.nodes {
-            let known: Vec<String> = nodes
-                .first()
-                .into_iter()
-                .chain(nodes.get(index / 2))
-                .map(|node| node.local_addr().to_string())
-                .collect();
+            let known = nodes.first().into_iter().chain(nodes.get(index / 2));
+            let known: Vec<String> = known.map(address).collect();
             nodes.push(template.clone().bootstrap(&known).build()?);
         }
         for node in &nodes {
             node.ready().await;
         }
-        let bootstrap =
-            nodes.iter().take(BOOTSTRAP).map(|node| node.local_addr().to_string()).collect();
+        connect(&nodes).await?;
+        let bootstrap = nodes.iter().take(BOOTSTRAP).map(address).collect();
         Ok(Testnet { bootstrap, nodes })
     }
 
@@ -140,3 +138,51 @@ impl TestnetBuilder {
 const BOOTSTRAP: usize = 8;
 /// The receive buffer of a node in a test network: hundreds of datagrams.
 const RECEIVE_BUFFER: usize = 256 * 1024;
+/// How often nodes that nobody finds may walk to their neighbourhood again.
+const ROUNDS: usize = 8;
+
+fn address(node: &Dht) -> String {
+    node.local_addr().to_string()
+}
+
+/// Makes sure that every node is found.
+///
+/// Nodes that join at the same time may miss each other, so each walks to its own neighbourhood once
+/// more, now that everybody is there. Then each is looked up by the next one in the order of ids:
+/// that ring leaves no node, and no group of nodes, unknown to the rest.
+async fn connect(nodes: &[Dht]) -> Result<(), BuildError> {
+    let mut ring: Vec<(Id, &Dht)> = nodes.iter().map(|node| (node.info().id(), node)).collect();
+    ring.sort_unstable_by_key(|(id, _)| *id);
+    let next = |at: usize| ring[(at + 1) % ring.len()];
+    let mut hidden: Vec<usize> = (0..ring.len()).collect();
+    for _ in 0..ROUNDS {
+        find_all(hidden.iter().map(|at| (ring[*at].1, ring[*at].0))).await;
+        let found = find_all(hidden.iter().map(|at| (next(*at).1, ring[*at].0))).await;
+        let is_hidden = |(at, found): (usize, Vec<RemoteNode>)| {
+            let first = found.first().map(|node| node.id);
+            (ring.len() > 1 && first != Some(ring[at].0)).then_some(at)
+        };
+        hidden = hidden.into_iter().zip(found).filter_map(is_hidden).collect();
+        if hidden.is_empty() {
+            return Ok(());
+        }
+    }
+    Err(BuildError::NotConnected { nodes: hidden.len() })
+}
+
+/// Lets each node look for its id, all at once.
+async fn find_all(searches: impl Iterator<Item = (&Dht, Id)>) -> Vec<Vec<RemoteNode>> {
+    let mut questions = Vec::new();
+    for (seeker, target) in searches {
+        questions.push(seeker.begin(Ask::FindNode { target }, Reply::Nodes).await);
+    }
+    let mut answers = Vec::with_capacity(questions.len());
+    for question in questions {
+        let answer = match question {
+            Some(question) => question.answer().await,
+            None => None,
+        };
+        answers.push(answer.and_then(Result::ok).unwrap_or_default());
+    }
+    answers
+}

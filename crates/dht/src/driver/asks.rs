@@ -11,7 +11,7 @@ use mainstay_krpc::Id;
 use mainstay_krpc::item::mutable_target;
 use tokio::sync::mpsc;
 
-use crate::command::{Pong, Reply};
+use crate::command::{NewAsk, Pong, Reply};
 use crate::error::{GetError, PutError};
 use crate::trace::TraceStep;
 
@@ -32,14 +32,8 @@ struct OpenAsk {
 
 impl OpenAsks {
     /// Starts an ask in the node, unless its caller has gone away in the meantime.
-    pub(crate) fn open(
-        &mut self,
-        node: &mut Node,
-        now: Instant,
-        ticket: u64,
-        ask: Ask,
-        reply: Reply,
-    ) {
+    pub(crate) fn open(&mut self, node: &mut Node, now: Instant, ask: NewAsk) {
+        let NewAsk { ticket, ask, reply } = ask;
         if reply.is_abandoned() {
             return;
         }
