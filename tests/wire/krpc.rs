@@ -3,6 +3,7 @@
 
 mod items;
 mod limits;
+mod mutants;
 mod queries;
 mod quirks;
 mod responses;

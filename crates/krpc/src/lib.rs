@@ -7,6 +7,15 @@
 //!
 //! This crate opens no socket, reads no clock and draws no randomness.
 //!
+//! # What is tolerated and what is not
+//!
+//! The envelope is read as real nodes write it, which the tests list with their bytes: unsorted and repeated keys (the
+//! first that can be read wins), unknown keys, bytes behind the dictionary, leading zeros, `-0`, transaction ids of 1 to
+//! [`MAX_TRANSACTION`] bytes, a missing `y`, errors and lists in odd shapes, optional values of the wrong kind. The value
+//! of an item is judged strictly instead, by [bendy](https://docs.rs/bendy), before anything is stored, signed or
+//! believed: [`item`] says how. Refused without recursion are messages deeper than [`MAX_DEPTH`] or with more than
+//! [`MAX_TOKENS`] tokens.
+//!
 //! ```
 //! # #[cfg(feature = "codec")] {
 //! use mainstay_krpc::{Body, Id, Message, Method, Query};

@@ -67,3 +67,43 @@ pub enum Body<'a> {
     /// `e`: the refusal to answer it.
     Error(ErrorReply<'a>),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DecodeError, Id, Method, NodeInfo, Nodes, Values};
+
+    /// What is `Copy` owns no memory, so that reading cannot have allocated any of it.
+    const fn owns_nothing<T: Copy>() {}
+    const _: () = owns_nothing::<Message<'_>>();
+    const _: () = owns_nothing::<DecodeError<'_>>();
+
+    #[test]
+    fn writing_grows_nothing_where_there_is_room() {
+        let id = Id::from_bytes([7; 20]);
+        let nodes = [NodeInfo { id, addr: "192.0.2.1:6881".parse().expect("an address") }; 8];
+        let peers = ["192.0.2.1:6881".parse().expect("an address"); 50];
+        let response = Response {
+            nodes: Nodes::List(&nodes),
+            values: Values::List(&peers),
+            value: Some(b"5:value"),
+            ..Response::new(id)
+        };
+        let query = Query::new(id, Method::FindNode { target: id });
+        for message in [Message::query(b"aa", query), Message::response(b"aa", response)] {
+            let mut exact = Vec::new();
+            message.encode(&mut exact);
+            let mut out = Vec::with_capacity(exact.len());
+            let (room, start) = (out.capacity(), out.as_ptr());
+            message.encode(&mut out);
+            assert_eq!((out.capacity(), out.as_ptr()), (room, start));
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_buffer_stays_there() {
+        let mut out = b"kept".to_vec();
+        Message::response(b"aa", Response::new(Id::from_bytes([b'i'; 20]))).encode(&mut out);
+        assert_eq!(out, b"keptd1:rd2:id20:iiiiiiiiiiiiiiiiiiiie1:t2:aa1:y1:re");
+    }
+}
