@@ -13,6 +13,10 @@ use mainstay_relay::protocol::{RelayUrlError as InvalidRelayUrl, parse_relay_url
 use url::Url;
 
 use crate::backend::Backend;
+#[cfg(feature = "dht")]
+use crate::backend::dht::DhtBackend;
+#[cfg(feature = "relays")]
+use crate::backend::relay::RelayBackend;
 use crate::cache::{Cache, DEFAULT_CACHE_SIZE, InMemoryCache};
 use crate::client::Client;
 use crate::engine::Engine;
@@ -237,39 +241,26 @@ impl ClientBuilder {
     /// [`BuildError`] when no network is left to ask, or this machine cannot start it.
     pub fn build(self) -> Result<Client, BuildError> {
         let background = Background::shared().map_err(BuildError::Runtime)?;
-        #[cfg_attr(
-            not(any(feature = "dht", feature = "relays")),
-            expect(unused_mut, reason = "no network")
-        )]
-        let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
+        // The relays first: they cost nothing if what follows fails.
+        #[cfg(feature = "relays")]
+        let relays = self.start_relays()?;
         #[cfg(feature = "dht")]
-        let dht = match self.dht {
-            Some(builder) => {
-                let dht = background.enter(|| builder.build()).map_err(BuildError::Dht)?;
-                backends.push(Arc::new(crate::backend::dht::DhtBackend::new(
-                    dht.clone(),
-                    DHT_PATIENCE,
-                )));
-                Some(dht)
-            }
+        let dht = match &self.dht {
+            // Within the background runtime, so that the node runs there as all else does.
+            Some(builder) => Some(background.enter(|| builder.clone().build())?),
             None => None,
         };
+        let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
+        #[cfg(feature = "dht")]
+        backends.extend(dht.clone().map(|dht| backend(DhtBackend::new(dht, DHT_PATIENCE))));
         #[cfg(feature = "relays")]
-        if let Some(relays) = self.relays {
-            if relays.is_empty() {
-                return Err(BuildError::EmptyListOfRelays);
-            }
-            for url in relays {
-                let relay = crate::backend::relay::RelayBackend::new(&url, self.relay_timeout)?;
-                backends.push(Arc::new(relay));
-            }
-        }
+        backends.extend(relays.into_iter().map(backend));
         if backends.is_empty() {
             return Err(BuildError::NoNetwork);
         }
         let cache = match (self.cache_size, self.cache) {
             (0, _) => None,
-            (_, Some(cache)) => (cache.capacity() > 0).then_some(cache),
+            (_, Some(cache)) => Some(cache).filter(|cache| cache.capacity() > 0),
             (packets, None) => Some(Arc::new(InMemoryCache::new(packets)) as Arc<dyn Cache>),
         };
         let engine = Engine::new(backends, cache, self.freshness, background);
@@ -280,6 +271,22 @@ impl ClientBuilder {
             dht,
         ))
     }
+
+    #[cfg(feature = "relays")]
+    fn start_relays(&self) -> Result<Vec<RelayBackend>, BuildError> {
+        let Some(relays) = &self.relays else {
+            return Ok(Vec::new());
+        };
+        if relays.is_empty() {
+            return Err(BuildError::EmptyListOfRelays);
+        }
+        relays.iter().map(|url| RelayBackend::new(url, self.relay_timeout)).collect()
+    }
+}
+
+#[cfg(any(feature = "dht", feature = "relays"))]
+fn backend(backend: impl Backend) -> Arc<dyn Backend> {
+    Arc::new(backend)
 }
 
 #[cfg(feature = "relays")]
@@ -298,4 +305,39 @@ fn parse_relays(urls: &[impl AsRef<str>]) -> Result<Vec<Url>, InvalidRelayUrl> {
         }
     }
     Ok(relays)
+}
+
+#[cfg(all(test, feature = "relays"))]
+mod tests {
+    use super::{ClientBuilder, DEFAULT_RELAYS};
+
+    fn relays(builder: &ClientBuilder) -> Vec<&str> {
+        builder.relays.iter().flatten().map(url::Url::as_str).collect()
+    }
+
+    #[test]
+    fn without_a_setting_the_default_relays_are_asked() {
+        assert_eq!(relays(&ClientBuilder::default()).len(), DEFAULT_RELAYS.len());
+    }
+
+    #[test]
+    fn extra_relays_extend_what_is_there_and_none_is_asked_twice() {
+        let twice = ["https://relay.example.com", "https://relay.example.com/"];
+        let extended = ClientBuilder::default().extra_relays(&twice).unwrap();
+        assert_eq!(relays(&extended).len(), DEFAULT_RELAYS.len() + 1);
+        let again = extended.extra_relays(&DEFAULT_RELAYS).unwrap();
+        assert_eq!(relays(&again).len(), DEFAULT_RELAYS.len() + 1);
+    }
+
+    #[test]
+    fn relays_named_after_they_were_turned_off_are_the_only_ones() {
+        let only = ["https://relay.example.com"];
+        for builder in [
+            ClientBuilder::default().no_relays().extra_relays(&only),
+            ClientBuilder::default().no_default_network().extra_relays(&only),
+            ClientBuilder::default().relays(&only),
+        ] {
+            assert_eq!(relays(&builder.unwrap()), ["https://relay.example.com/"]);
+        }
+    }
 }

@@ -30,7 +30,7 @@ impl Cached {
     /// A packet confirmed right now.
     #[must_use]
     pub fn seen_now(packet: SignedPacket) -> Self {
-        Self { packet, last_seen: Timestamp::now() }
+        Self { packet, last_seen: Timestamp::clock() }
     }
 
     /// The rule of every cache: what should stand after `incoming` meets what stands.

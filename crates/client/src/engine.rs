@@ -9,7 +9,7 @@ use mainstay_packets::Timestamp;
 use tokio::sync::watch;
 
 use crate::backend::{Backend, Reach};
-use crate::cache::{Cache, Cached, Peek};
+use crate::cache::{Cache, Cached, Peek, Put};
 use crate::error::ResolveError;
 use crate::flight::Flights;
 use crate::freshness::{Freshness, Known, Policy, Verdict};
@@ -55,8 +55,10 @@ impl Engine {
         let Peek::Hit(cached) = self.cache.as_ref()?.peek(key) else {
             return None;
         };
-        let verdict = self.freshness.judge(Known::Packet(&cached), Timestamp::now(), policy);
-        (verdict == Verdict::Serve).then(|| from_cache(cached))
+        let verdict = self.freshness.judge(Known::Packet(&cached), Timestamp::clock(), policy);
+        // A cache is trusted to store, not to tell keys apart.
+        let serve = verdict == Verdict::Serve && cached.packet.public_key() == *key;
+        serve.then(|| from_cache(cached))
     }
 
     /// Resolves a key as the policy says.
@@ -72,7 +74,7 @@ impl Engine {
             (None, Some(since)) => Known::Absent(since),
             (None, None) => Known::Nothing,
         };
-        let verdict = self.freshness.judge(known, Timestamp::now(), policy);
+        let verdict = self.freshness.judge(known, Timestamp::clock(), policy);
         match (verdict, cached) {
             (Verdict::Serve, Some(cached)) => Ok(from_cache(cached)),
             (Verdict::ServeAndRefresh, Some(cached)) => {
@@ -112,15 +114,32 @@ impl Engine {
         Err(abandoned(&progress))
     }
 
-    /// Puts a packet that a backend holds into the cache, and notes its timestamp.
-    pub(crate) async fn remember(&self, cached: Cached) {
+    /// Puts a packet that a backend holds into the cache, and notes its timestamp, unless it was signed
+    /// so far in the future that remembering it would lock the key.
+    ///
+    /// If a newer packet stands in the cache, that stays, and is returned.
+    pub(crate) async fn remember(&self, cached: Cached) -> Option<Cached> {
         let (key, timestamp) = (cached.packet.public_key(), cached.packet.timestamp());
-        if let Some(cache) = &self.cache
-            && let Err(error) = cache.put(cached).await
-        {
-            tracing::warn!(%key, %error, "the cache did not take a packet");
+        if !Freshness::is_plausible(timestamp, Timestamp::clock()) {
+            return None;
         }
+        let put = match &self.cache {
+            Some(cache) => cache.put(cached).await,
+            None => Ok(Put::Stored),
+        };
+        // After the cache, so that at no time the cache seems to lag behind what was seen.
         self.seen.note_packet(key, timestamp);
+        match put {
+            Ok(Put::Superseded(newer)) if newer.packet.public_key() == key => {
+                self.seen.note_packet(key, newer.packet.timestamp());
+                Some(newer)
+            }
+            Ok(Put::Stored | Put::Refreshed | Put::Superseded(_)) => None,
+            Err(error) => {
+                tracing::warn!(%key, %error, "the cache did not take a packet");
+                None
+            }
+        }
     }
 
     /// What the cache holds, unless something newer has been seen since.
@@ -184,7 +203,7 @@ fn newest_of(
         return answer;
     };
     match answer {
-        Ok(found) if !is_better(&cached.packet, &found.packet, Timestamp::now()) => Ok(found),
+        Ok(found) if !is_better(&cached.packet, &found.packet, Timestamp::clock()) => Ok(found),
         Ok(found) => Ok(Resolution { answers: found.answers, ..from_cache(cached) }),
         Err(error) => Ok(Resolution { answers: error.answers().to_vec(), ..from_cache(cached) }),
     }

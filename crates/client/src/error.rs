@@ -23,7 +23,7 @@ pub enum BuildError {
     /// The DHT node could not be started.
     #[cfg(feature = "dht")]
     #[error("cannot start the DHT node")]
-    Dht(#[source] mainstay_dht::BuildError),
+    Dht(#[from] mainstay_dht::BuildError),
     /// The HTTP client for relays could not be set up.
     #[cfg(feature = "relays")]
     #[error("cannot set up the relay client")]

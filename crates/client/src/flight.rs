@@ -17,7 +17,7 @@ use crate::backend::{Backend, End, Find, Finds, Question, Reach};
 use crate::cache::Cached;
 use crate::engine::Engine;
 use crate::progress::{Progress, Worth};
-use crate::report::Failure;
+use crate::report::{Failure, Source};
 
 /// How many lookups may be under way at once; further ones are refused until one has ended.
 pub(crate) const MAX_FLIGHTS: usize = 4096;
@@ -139,7 +139,7 @@ async fn fly(landing: Landing, question: Question, progress: watch::Sender<Progr
         }
     }
     if progress.borrow().is_absence() && engine.freshness.negative_ttl() > 0 {
-        engine.seen.note_absence(question.key, Timestamp::now());
+        engine.seen.note_absence(question.key, Timestamp::clock());
     }
 }
 
@@ -168,15 +168,20 @@ async fn handle_find(
         progress.send_modify(|progress| progress.handle_wrong_key(backend));
         return;
     }
-    let now = Timestamp::now();
+    let now = Timestamp::clock();
     find.last_seen = find.last_seen.min(now);
     let seen = engine.seen.highest(&question.key).max(question.at_hand);
     // Judged on a copy first, so that it is remembered before any caller can be told of it.
     let mut next = progress.borrow().clone();
-    let worth = next.handle_find(backend, find.clone(), seen, &engine.freshness, now);
-    if worth == Worth::Remember {
-        let cached = Cached { packet: find.packet, last_seen: find.last_seen };
-        engine.remember(cached).await;
+    if next.handle_find(backend, find.clone(), seen, &engine.freshness, now) == Worth::Remember {
+        let Find { packet, last_seen, .. } = find;
+        if let Some(newer) = engine.remember(Cached { packet, last_seen }).await {
+            // The cache knew better, perhaps from another process that shares it.
+            next = progress.borrow().clone();
+            let Cached { packet, last_seen } = newer;
+            let find = Find { packet, last_seen, source: Source::Cache };
+            next.handle_find(backend, find, seen, &engine.freshness, now);
+        }
     }
     progress.send_replace(next);
 }

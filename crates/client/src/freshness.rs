@@ -95,7 +95,7 @@ pub enum Verdict {
 /// use mainstay_client::{Freshness, Known, Policy, Timestamp, Verdict};
 ///
 /// let freshness = Freshness::default();
-/// let verdict = freshness.judge(Known::Nothing, Timestamp::now(), Policy::CacheFirst);
+/// let verdict = freshness.judge(Known::Nothing, Timestamp::clock(), Policy::CacheFirst);
 /// assert_eq!(verdict, Verdict::AskFirst { or_stale: false });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

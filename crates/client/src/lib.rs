@@ -35,7 +35,7 @@
 
 #![cfg_attr(
     not(any(feature = "dht", feature = "relays")),
-    allow(dead_code, reason = "without a network there is nobody to ask")
+    allow(dead_code, unused_mut, reason = "without a network there is nobody to ask")
 )]
 
 mod backend;

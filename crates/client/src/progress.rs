@@ -2,11 +2,16 @@
 //!
 //! Separate because it is pure: which packet wins is decided here, without tasks or clocks.
 
+use std::time::Duration;
+
 use mainstay_packets::{SignedPacket, Timestamp};
 
 use crate::backend::{End, Find, Reach};
 use crate::freshness::Freshness;
 use crate::report::{Answer, AnswerOutcome, BackendName, Source};
+
+/// The same packet seen again is worth a note if that was so much later.
+const CONFIRMED_LATER: Duration = Duration::from_secs(1);
 
 /// The state of one lookup.
 #[derive(Clone, Debug)]
@@ -21,10 +26,8 @@ pub(crate) struct Progress {
 /// What became of a find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Worth {
-    /// It is the best so far, and new or newer: remember it.
+    /// It is the best so far, or the best was confirmed later than before: remember it.
     Remember,
-    /// It is the best so far, but signed too far in the future to be remembered.
-    HandOut,
     /// Nothing was learnt.
     Nothing,
 }
@@ -85,17 +88,18 @@ impl Progress {
         let good = plausible && freshness.is_just_seen(&find.packet, find.last_seen, now);
         match self.best.as_mut() {
             Some(best) if best.packet.is_same_as(&find.packet) => {
-                best.last_seen = best.last_seen.max(find.last_seen);
                 count_another_node(&mut best.source, &find.source);
+                let later = find.last_seen.saturating_duration_since(best.last_seen);
+                best.last_seen = best.last_seen.max(find.last_seen);
                 self.good |= good;
-                return Worth::Nothing;
+                return if later > CONFIRMED_LATER { Worth::Remember } else { Worth::Nothing };
             }
             Some(best) if !is_better(&find.packet, &best.packet, now) => return Worth::Nothing,
             Some(_) | None => {}
         }
         self.best = Some(find);
         self.good |= good;
-        if plausible { Worth::Remember } else { Worth::HandOut }
+        Worth::Remember
     }
 
     /// A backend gave another key's packet, which was discarded.

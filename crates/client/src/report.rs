@@ -77,7 +77,7 @@ impl Resolution {
     /// How long ago a backend last confirmed the packet.
     #[must_use]
     pub fn age(&self) -> Duration {
-        Timestamp::now().saturating_duration_since(self.last_seen)
+        Timestamp::clock().saturating_duration_since(self.last_seen)
     }
 }
 

@@ -107,7 +107,7 @@ impl Backend for DhtBackend {
 }
 
 fn find(packet: SignedPacket, nodes: usize) -> Find {
-    Find { packet, source: Source::Dht { nodes }, last_seen: Timestamp::now() }
+    Find { packet, source: Source::Dht { nodes }, last_seen: Timestamp::clock() }
 }
 
 fn failed(error: PutError) -> PublishResult {

@@ -76,7 +76,7 @@ impl Backend for RelayBackend {
         match self.relay.resolve(&question.key, policy, None).await {
             Ok(fetched) => {
                 let source = Source::Relay(self.name.clone());
-                let last_seen = fetched.last_seen.unwrap_or_else(Timestamp::now);
+                let last_seen = fetched.last_seen.unwrap_or_else(Timestamp::clock);
                 finds.send(Find { packet: fetched.packet, source, last_seen }).await;
                 End::Exhausted
             }

@@ -354,6 +354,53 @@ async fn too_many_lookups_are_refused_and_room_comes_back() {
     assert!(matches!(error, ResolveError::NotFound(_)), "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_two_packets_of_one_timestamp_the_same_one_stands_whichever_comes_first() {
+    let keypair = Keypair::random();
+    let now = ago(5);
+    let (one, two) = (packet(&keypair, now, 60), packet(&keypair, now, 61));
+    let (small, large) = if one.more_recent_than(&two) { (two, one) } else { (one, two) };
+    for finds in [[small.clone(), large.clone()], [large.clone(), small]] {
+        let relay = Arc::new(Scripted::with(&finds[..1]));
+        let engine = engine(&[&relay]);
+        resolve(&engine, &keypair, Policy::NetworkOnly).await.unwrap();
+        *relay.finds.lock().unwrap() = finds[1..].to_vec();
+        settle().await;
+        let second = resolve(&engine, &keypair, Policy::NetworkOnly).await.unwrap();
+        assert_eq!(second.packet, large);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_process_puts_into_a_shared_cache_meanwhile_wins_if_it_is_newer() {
+    let keypair = Keypair::random();
+    let (old, new) = (packet(&keypair, ago(50), 60), packet(&keypair, ago(5), 60));
+    let relay = Arc::new(Scripted::gated(&[old]));
+    let shared = Arc::new(InMemoryCache::new(10));
+    let engine = engine_with(&[&relay], Some(shared.clone()), Freshness::default());
+    let resolving = tokio::spawn(engine.clone().resolve(keypair.public_key(), Policy::CacheFirst));
+    settle().await;
+    shared.put(Cached { packet: new.clone(), last_seen: ago(1) }).await.unwrap();
+    relay.gate.add_permits(1);
+    let resolved = resolving.await.unwrap().unwrap();
+    assert_eq!((resolved.packet, resolved.source), (new, Source::Cache));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packet_that_a_second_backend_confirms_is_fresh_from_then_on() {
+    let keypair = Keypair::random();
+    let same = packet(&keypair, ago(9000), 60);
+    let stale = Scripted::with(std::slice::from_ref(&same)).of_age(Duration::from_secs(9000));
+    let (stale, live) = (Arc::new(stale), Arc::new(Scripted::gated(std::slice::from_ref(&same))));
+    let engine = engine(&[&stale, &live]);
+    let resolving = tokio::spawn(engine.clone().resolve(keypair.public_key(), Policy::CacheFirst));
+    settle().await;
+    live.gate.add_permits(1);
+    assert_eq!(resolving.await.unwrap().unwrap().packet, same);
+    let again = resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap();
+    assert_eq!(again.source, Source::Cache);
+}
+
 /// A cache that can only be asked, as one on disk.
 #[derive(Debug)]
 struct Slow {
