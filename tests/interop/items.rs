@@ -127,7 +127,8 @@ async fn immutable_items_go_both_ways(ours: &Dht, theirs: &mut Peer) {
     let value = b"immutable \xfe";
     let report = ours.put_immutable(value).await.expect("their nodes store it");
     assert_eq!(report.target, ImmutableItem::from_bytes(value).expect("small").target());
-    let read = theirs.must(&json!({ "op": "get_immutable", "session": 2, "target": report.target.to_string() }));
+    let read = theirs
+        .must(&json!({ "op": "get_immutable", "session": 2, "target": report.target.to_string() }));
     assert_eq!(read["value"], hex::encode(value));
 
     let stored = theirs.must(&json!({ "op": "put_immutable", "value": hex::encode(b"from them") }));
@@ -140,11 +141,14 @@ async fn announced_peers_go_both_ways(ours: &Dht, theirs: &mut Peer) {
     let hash = Id::from_bytes(*b"announced by us     ");
     let report = ours.announce_peer(hash, Some(4321)).await.expect("their nodes take it");
     assert!(report.stored >= 8, "only {} nodes took it", report.stored);
-    let read = theirs.must(&json!({ "op": "get_peers", "session": 1, "info_hash": hash.to_string() }));
+    let read =
+        theirs.must(&json!({ "op": "get_peers", "session": 1, "info_hash": hash.to_string() }));
     assert!(strings(&read["peers"]).contains(&"127.0.0.1:4321".to_owned()), "{read}");
 
     let hash = Id::from_bytes(*b"announced by them   ");
-    theirs.must(&json!({ "op": "announce", "session": 4, "info_hash": hash.to_string(), "port": 1234 }));
+    theirs.must(
+        &json!({ "op": "announce", "session": 4, "info_hash": hash.to_string(), "port": 1234 }),
+    );
     let expected = SocketAddr::from(([127, 0, 0, 1], 1234));
     // An announce of libtorrent is not acknowledged to its caller: ask until it has arrived, 30 lookups at most.
     for _ in 0..30 {

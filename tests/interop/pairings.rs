@@ -56,7 +56,12 @@ async fn pkarr_5_and_mainstay_resolve_each_other_over_pkarr_relay() {
 async fn what_pkarr_publishes_on_the_dht_our_relay_serves_and_the_other_way_round() {
     let Some(mixed) = MixedDht::start().await else { return };
     let relay = mixed.our_relay().await;
-    exchange(Program::Modern, &json!({ "bootstrap": mixed.bootstrap }), relay_client(relay.url().as_str())).await;
+    exchange(
+        Program::Modern,
+        &json!({ "bootstrap": mixed.bootstrap }),
+        relay_client(relay.url().as_str()),
+    )
+    .await;
 }
 
 /// A DHT whose nodes are libtorrent's and ours.
@@ -70,7 +75,8 @@ impl MixedDht {
     async fn start() -> Option<Self> {
         let mut libtorrent = Peer::spawn(Program::Libtorrent)?;
         let testnet = Testnet::new(8).await.expect("loopback has room for it");
-        let started = libtorrent.must(&json!({ "op": "start", "nodes": 8, "bootstrap": testnet.bootstrap }));
+        let started =
+            libtorrent.must(&json!({ "op": "start", "nodes": 8, "bootstrap": testnet.bootstrap }));
         let theirs = started["addresses"].as_array().expect("addresses");
         let theirs = theirs.iter().map(|address| address.as_str().expect("an address").to_owned());
         // Joining through libtorrent's nodes shows that both kinds know each other.
@@ -121,7 +127,10 @@ async fn exchange(program: Program, options: &Value, ours: Client) {
         "records": [{ "name": "_text", "type": "TXT", "ttl": 300, "data": "from pkarr" }],
     }));
     let theirs = ours.resolve_most_recent(&key).await.expect("their packet is found");
-    assert_eq!(published["packet"]["packet"].as_str(), Some(hex::encode(theirs.as_bytes()).as_str()));
+    assert_eq!(
+        published["packet"]["packet"].as_str(),
+        Some(hex::encode(theirs.as_bytes()).as_str())
+    );
     let text = theirs.resource_records("_text").find_map(|record| record.text());
     assert_eq!(text.as_deref(), Some(&b"from pkarr"[..]));
 
