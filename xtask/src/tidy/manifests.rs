@@ -70,12 +70,26 @@ fn versions(repository: &Repository, version: &str) -> Vec<Problem> {
             }
         }
     }
+    problems.extend(forgotten_lints(repository));
     let sentence = format!("Rust {version}");
     for file in ["README.md", "CONTRIBUTING.md"].iter().filter_map(|path| repository.file(path)) {
         problems.extend(other_versions(file, version));
     }
     if repository.file("README.md").is_some_and(|file| !file.content.contains(&sentence)) {
         problems.push(Problem::new("README.md", 1, format!("must say `{sentence}`")));
+    }
+    problems
+}
+
+/// Clippy reads only the nearest file: what the root's says, a crate's own must say again.
+fn forgotten_lints(repository: &Repository) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let Some(root) = repository.file("clippy.toml") else { return problems };
+    for file in repository.ending("/clippy.toml") {
+        let present = |setting: &str| file.content.lines().any(|line| line == setting);
+        for setting in root.content.lines().filter(|line| line.contains('=') && !present(line)) {
+            problems.push(Problem::new(&file.path, 1, format!("repeat the root's `{setting}`")));
+        }
     }
     problems
 }
@@ -119,6 +133,7 @@ mod tests {
             ("Cargo.toml", "[workspace.package]\nrust-version = \"1.91\"\n"),
             ("README.md", "Mainstay needs Rust 1.91 or later.\n"),
             ("clippy.toml", "msrv = \"1.91\"\n"),
+            ("crates/kad/clippy.toml", "msrv = \"1.91\"\n"),
             ("crates/kad/Cargo.toml", MEMBER),
         ];
         files.extend(REQUIRED.iter().filter(|path| **path != "README.md").map(|path| (*path, "")));
@@ -144,9 +159,18 @@ mod tests {
 
     #[test]
     fn a_clippy_file_with_another_version_is_refused() {
-        let problems = rules("clippy.toml", "msrv = \"1.85\"\n");
-        assert_eq!(problems, ["clippy.toml:1: msrv is 1.85 here and 1.91 in Cargo.toml"]);
+        let problems = rules("crates/kad/clippy.toml", "msrv = \"1.85\"\n");
+        let sentence = "crates/kad/clippy.toml:1: msrv is 1.85 here and 1.91 in Cargo.toml";
+        assert!(problems.iter().any(|problem| problem == sentence), "{problems:?}");
         assert_eq!(rules("clippy.toml", "").len(), 1);
+    }
+
+    #[test]
+    fn a_crates_clippy_file_repeats_the_roots() {
+        let root = "msrv = \"1.91\"\ntoo-many-lines-threshold = 60\n";
+        let sentence =
+            "crates/kad/clippy.toml:1: repeat the root's `too-many-lines-threshold = 60`";
+        assert_eq!(rules("clippy.toml", root), [sentence]);
     }
 
     #[test]
