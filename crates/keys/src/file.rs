@@ -114,8 +114,9 @@ impl SecretKeyFile {
 
     /// Writes a plain file of 64 digits.
     ///
-    /// A power loss at any moment leaves either the former state or the whole file. With [`Overwrite::Yes`] or
-    /// [`Overwrite::Backup`], something that is no regular file (a symbolic link, a folder) is left alone and refused.
+    /// A crash or power loss at any moment leaves either the former state or the whole file, and perhaps a draft beside
+    /// it (`.NAME.….new`, closed to others) that can be deleted. With [`Overwrite::Yes`] or [`Overwrite::Backup`],
+    /// something that is no regular file (a symbolic link, a folder) is left alone and refused.
     ///
     /// # Errors
     ///

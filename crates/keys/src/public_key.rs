@@ -29,7 +29,7 @@ impl PublicKey {
         if point.is_weak() {
             return Err(PublicKeyError::SmallOrder);
         }
-        if point.to_edwards().compress().to_bytes() != *bytes {
+        if !is_reduced(bytes) {
             return Err(PublicKeyError::NonCanonicalPoint);
         }
         Ok(Self(*bytes))
@@ -66,6 +66,13 @@ impl PublicKey {
         let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
         point.verify_strict(message, &signature).map_err(|_| SignatureError)
     }
+}
+
+/// Whether the coordinate in these bytes is below 2²⁵⁵ − 19, as RFC 8032, section 5.1.3 wants it.
+///
+/// The only other second encoding, a sign on a coordinate of zero, is one of a point of small order.
+fn is_reduced([lowest, middle @ .., highest]: &[u8; PublicKey::LENGTH]) -> bool {
+    *lowest < 0xed || highest | 0x80 != 0xff || middle.iter().any(|byte| *byte != 0xff)
 }
 
 impl fmt::Debug for PublicKey {

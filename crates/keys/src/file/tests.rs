@@ -1,7 +1,12 @@
 //! Secret-key files on a real file system: what is in them, who may open them, what survives.
 //! Apart from the code because there are more than a hundred and fifty lines of them.
 
-use std::{fs, thread};
+use std::{
+    env, fs,
+    io::{BufRead, BufReader, Write},
+    process::{Command, Stdio},
+    thread,
+};
 
 use super::*;
 
@@ -232,5 +237,44 @@ fn an_encrypted_file_is_recognised_without_its_passphrase() {
         let file = file_with(folder.path(), start.as_bytes());
         assert!(file.is_encrypted().unwrap());
         assert!(matches!(file.read(), Err(ReadError::Encrypted { .. })));
+    }
+}
+
+/// The same program plays both parts: with this variable it is the writer, who never stops by itself.
+const VICTIM: &str = "MAINSTAY_TEST_KILLED_WRITER";
+
+fn write_for_ever(path: &str) {
+    for n in (1..=2).cycle() {
+        let secret = SecretKey::from_bytes(&[n; 32]);
+        SecretKeyFile::new(path).write(&secret, Overwrite::Yes).unwrap();
+        // Not `println`, which the test harness would keep. Once the other side is gone, nobody counts any more.
+        if io::stdout().write_all(b"written\n").is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_writer_killed_at_any_moment_leaves_the_old_key_or_the_new_one() {
+    if let Ok(path) = env::var(VICTIM) {
+        return write_for_ever(&path);
+    }
+    let folder = folder();
+    let file = SecretKeyFile::new(folder.path().join("key"));
+    let name = "file::tests::a_writer_killed_at_any_moment_leaves_the_old_key_or_the_new_one";
+    for round in 0..30 {
+        let mut writer = Command::new(env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture"])
+            .env(VICTIM, file.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+        let mut written = lines.filter(|line| line.as_deref().is_ok_and(|line| line == "written"));
+        assert!(written.nth(round % 3).is_some(), "it writes");
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        let secret = file.read().unwrap();
+        assert!([[1; 32], [2; 32]].contains(secret.as_bytes()), "round {round}");
     }
 }
