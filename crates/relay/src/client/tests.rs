@@ -362,6 +362,23 @@ async fn a_relay_that_is_not_there_is_told_from_one_that_hangs_up() {
 }
 
 #[tokio::test]
+async fn https_is_spoken_without_a_crypto_provider_of_the_process() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client(&format!("https://{}", listener.local_addr().unwrap()));
+    let key = key();
+    let hello = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut record = [0; 6];
+        stream.read_exact(&mut record).await.unwrap();
+        record
+    };
+    let (result, record) = tokio::join!(client.resolve(&key, Policy::CacheFirst, None), hello);
+    // A TLS record of type handshake that begins with a ClientHello.
+    assert_eq!((record[0], record[5]), (22, 1));
+    assert!(matches!(result, Err(RelayError::Unreachable { .. })), "{result:?}");
+}
+
+#[tokio::test]
 async fn a_refusal_counts_even_if_its_words_are_lost() {
     let mut bytes = answer(400, "", b"a long explanation");
     bytes.truncate(bytes.len() - 5);
