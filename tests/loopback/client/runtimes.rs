@@ -130,7 +130,7 @@ fn building_asks_nobody_and_waits_for_nothing() {
         .build()
         .unwrap();
     assert!(begun.elapsed() < AT_ONCE);
-    assert_eq!(client.cache().map(|cache| cache.capacity()), Some(1000));
+    assert_eq!(client.cache().map(mainstay::Cache::capacity), Some(1000));
 }
 
 #[test]
