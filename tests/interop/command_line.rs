@@ -2,9 +2,6 @@
 //!
 //! Separate from the pairings, because here the program that people run is under test.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use serde_json::{Value, json};
 
 use crate::hex;
@@ -78,23 +75,7 @@ fn published_by_us_and_by_them(program: Program) {
 
 /// The JSON object that the command prints.
 fn mainstay(arguments: &[&str]) -> Value {
-    let output =
-        Command::new(binary()).arg("--json").args(arguments).output().expect("the binary starts");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "mainstay {arguments:?}: {} {errors}", output.status);
-    serde_json::from_slice(&output.stdout).expect("one object")
-}
-
-/// The binary that `cargo xtask test` has built, or the one that a plain `cargo build` leaves.
-fn binary() -> PathBuf {
-    let built = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/debug/mainstay");
-    let binary = std::env::var_os("MAINSTAY_BIN").map_or(built, PathBuf::from);
-    assert!(
-        binary.exists(),
-        "there is no {}; `cargo build -p mainstay-cli` makes it",
-        binary.display()
-    );
-    binary
+    mainstay_tests::command::json(arguments, b"")
 }
 
 fn path(path: &std::path::Path) -> String {

@@ -1,7 +1,8 @@
-//! What the test binaries share: the fuzz targets and their replay.
+//! What the test binaries share: the fuzz targets and their replay, and the command line as a process.
 //!
 //! Separate from the binaries, because the libFuzzer harness in `tests/fuzz` runs the same targets.
 
 #[cfg(doctest)]
 mod book;
+pub mod command;
 pub mod fuzz;

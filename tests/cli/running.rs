@@ -1,0 +1,67 @@
+//! The verbs that run until interrupted: their first line, their service, their clean end.
+//!
+//! Separate from the others, because a process that runs has a life to watch.
+
+use mainstay_tests::command::{Running, json, run};
+
+use crate::files::new_key;
+
+#[test]
+fn testnet_node_and_relay_end_cleanly_on_both_signals() {
+    for signal in ["INT", "TERM"] {
+        for words in [
+            &["testnet", "--nodes", "5"][..],
+            &["node", "--listen", "127.0.0.1:0", "--no-bootstrap"],
+            &["relay", "--listen", "127.0.0.1:0", "--no-bootstrap"],
+        ] {
+            let (running, _) = Running::start(words);
+            let (status, rest) = running.end(signal);
+            assert!(status.success(), "{words:?} ends with {status} on {signal}");
+            assert_eq!(rest, "", "{words:?} prints more than its first line");
+        }
+    }
+}
+
+#[test]
+fn the_first_line_of_each_has_what_scripts_need() {
+    let (_testnet, first) = Running::start(&["testnet", "--nodes", "5"]);
+    let bootstrap = first["bootstrap"].as_array().unwrap();
+    assert!(!bootstrap.is_empty());
+    assert!(bootstrap.iter().all(|address| address.as_str().unwrap().starts_with("127.0.0.1:")));
+    assert!(first["relay"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    let (_node, first) = Running::start(&["node", "--listen", "127.0.0.1:0", "--no-bootstrap"]);
+    assert!(first["address"].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert_eq!(first["id"].as_str().unwrap().len(), 40);
+    let (_relay, first) = Running::start(&["relay", "--listen", "127.0.0.1:0", "--no-bootstrap"]);
+    assert!(first["url"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    assert!(first["dht"].as_str().unwrap().starts_with("127.0.0.1:"));
+}
+
+#[test]
+fn nodes_started_one_by_one_are_a_network_that_stores_and_finds() {
+    let (_first, line) = Running::start(&["node", "--listen", "127.0.0.1:0", "--no-bootstrap"]);
+    let bootstrap = line["address"].as_str().unwrap().to_owned();
+    let more: Vec<_> = (0..3)
+        .map(|_| Running::start(&["node", "--listen", "127.0.0.1:0", "--bootstrap", &bootstrap]))
+        .collect();
+    let (_relay, relay) =
+        Running::start(&["relay", "--listen", "127.0.0.1:0", "--bootstrap", &bootstrap]);
+    let folder = tempfile::tempdir().unwrap();
+    let (file, key) = new_key(folder.path());
+    let last = more.last().unwrap().1["address"].as_str().unwrap();
+    let zone = b"@ 60 A 192.0.2.7\n";
+    let published = json(&["publish", "--bootstrap", last, "--key", &file, "-"], zone);
+    assert!(published["stored"].as_u64() >= Some(4), "{published}");
+    let url = relay["url"].as_str().unwrap();
+    let resolved = json(&["resolve", "--relay", url, &key, "A"], b"");
+    assert_eq!(resolved["records"][0]["data"], "192.0.2.7");
+}
+
+#[test]
+fn a_taken_port_is_a_local_failure_that_names_it() {
+    let (_node, first) = Running::start(&["node", "--listen", "127.0.0.1:0", "--no-bootstrap"]);
+    let taken = first["address"].as_str().unwrap();
+    let second = run(&["node", "--listen", taken, "--no-bootstrap"], b"");
+    assert_eq!(second.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&second.stderr).contains(taken));
+}
