@@ -114,7 +114,7 @@ pub(crate) fn stored(report: &PublishReport) -> Response {
 /// 200 with the packet, or 304 when it is `unchanged`; the headers are the same.
 pub(crate) fn packet(resolution: &Resolution, freshness: Freshness, unchanged: bool) -> Response {
     let packet = &resolution.packet;
-    let now = Timestamp::now();
+    let now = Timestamp::clock();
     let cached = Cached { packet: packet.clone(), last_seen: resolution.last_seen };
     let remaining = Duration::from_secs(freshness.expires_in(&cached, now).into());
     let (status, body) = if unchanged {

@@ -145,7 +145,7 @@ fn body_refusal(error: axum::Error) -> Refusal {
 
 fn verify(key: &PublicKey, payload: &Bytes) -> Result<SignedPacket, Refusal> {
     let packet = SignedPacket::from_relay_payload(key, payload).map_err(Refusal::Packet)?;
-    if Freshness::is_plausible(packet.timestamp(), Timestamp::now()) {
+    if Freshness::is_plausible(packet.timestamp(), Timestamp::clock()) {
         Ok(packet)
     } else {
         Err(Refusal::Future)
