@@ -205,8 +205,9 @@ impl DhtBuilder {
         let ports = self.listen.open(server)?;
         self.config.ipv4 = ports.ipv4.as_ref().and_then(|port| v4(port.local_addr()));
         self.config.ipv6 = ports.ipv6.as_ref().and_then(|port| v6(port.local_addr()));
+        // With an address at hand, nobody need wait for the name servers.
+        self.config.more_bootstrap = literal.is_empty() && !names.is_empty();
         self.config.bootstrap = literal;
-        self.config.more_bootstrap = !names.is_empty();
         let node = Node::new(self.config, seed, Instant::now());
         Ok(driver::start(&runtime, node, ports, names))
     }
