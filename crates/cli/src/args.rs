@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "mainstay", version, max_term_width = 100, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) common: Options,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 /// What every verb understands.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Common options")]
-pub(crate) struct Common {
+pub(crate) struct Options {
     /// Print JSON on stdout, in the documented schema
     #[arg(long, global = true)]
     pub(crate) json: bool,

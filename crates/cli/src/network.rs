@@ -6,13 +6,13 @@ use std::future::Future;
 
 use mainstay::Client;
 
-use crate::args::Common;
+use crate::args::Options;
 use crate::failure::Failure;
 
 /// A client of the networks asked for.
 ///
 /// Naming a bootstrap node or a relay means those and no others: a private network stays private.
-pub(crate) fn client(common: &Common) -> Result<Client, Failure> {
+pub(crate) fn client(common: &Options) -> Result<Client, Failure> {
     let named = !common.bootstrap.is_empty() || !common.relay.is_empty();
     let mut builder = Client::builder().request_timeout(common.timeout.min(REQUEST));
     if !common.bootstrap.is_empty() {
@@ -37,7 +37,7 @@ const REQUEST: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Waits for `work` as long as `--timeout` allows.
 pub(crate) async fn within<T>(
-    common: &Common,
+    common: &Options,
     what: &str,
     work: impl Future<Output = T>,
 ) -> Result<T, Failure> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::args::Common;
+use crate::args::Options;
 
 /// A spinner with a message; gone from the screen when dropped.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     /// Shows `message` while the value lives, if a person is likely to look.
-    pub(crate) fn start(common: &Common, message: impl Into<String>) -> Self {
+    pub(crate) fn start(common: &Options, message: impl Into<String>) -> Self {
         let watched = std::io::stderr().is_terminal() && !common.json && common.verbose == 0;
         if !watched {
             return Self(ProgressBar::hidden());

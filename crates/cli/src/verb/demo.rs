@@ -7,7 +7,7 @@ use std::time::Instant;
 use mainstay::{Client, Keypair, Resolution, SignedPacketBuilder, zone};
 use serde::Serialize;
 
-use crate::args::Common;
+use crate::args::Options;
 use crate::failure::Failure;
 use crate::network::within;
 use crate::show::{self, Question};
@@ -65,7 +65,7 @@ impl Steps {
     }
 }
 
-pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Options) -> Result<(), Failure> {
     let mut steps = Steps { since: Instant::now(), done: Vec::new(), aloud: !common.json };
     let progress = Progress::start(common, format!("starting {NODES} nodes"));
     let network = within(common, "starting the network", Network::start(NODES)).await??;
@@ -94,7 +94,7 @@ pub(crate) async fn run(common: &Common) -> Result<(), Failure> {
 type Answers = (Question, usize, Resolution, Resolution, std::time::Duration);
 
 async fn publish_and_resolve(
-    common: &Common,
+    common: &Options,
     network: &Network,
     steps: &mut Steps,
 ) -> Result<Answers, Failure> {

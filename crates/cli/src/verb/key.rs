@@ -8,7 +8,7 @@ use mainstay::key_file::{Overwrite, SecretKeyFile, WriteError};
 use mainstay::{Keypair, PublicKey};
 use serde::Serialize;
 
-use crate::args::{Common, Key, KeyNew, KeyShow};
+use crate::args::{Key, KeyNew, KeyShow, Options};
 use crate::failure::Failure;
 use crate::{input, output};
 
@@ -20,14 +20,14 @@ struct Shown<'a> {
     file: Option<&'a Path>,
 }
 
-pub(crate) fn run(common: &Common, key: Key) -> Result<(), Failure> {
+pub(crate) fn run(common: &Options, key: Key) -> Result<(), Failure> {
     match key {
         Key::New(new) => make(common, &new),
         Key::Show(show) => show_key(common, &show),
     }
 }
 
-fn make(common: &Common, new: &KeyNew) -> Result<(), Failure> {
+fn make(common: &Options, new: &KeyNew) -> Result<(), Failure> {
     let keypair = Keypair::random();
     let file = SecretKeyFile::new(&new.file);
     let overwrite = if new.force { Overwrite::Yes } else { Overwrite::No };
@@ -44,7 +44,7 @@ fn make(common: &Common, new: &KeyNew) -> Result<(), Failure> {
     print(common, keypair.public_key(), Some(&new.file))
 }
 
-fn show_key(common: &Common, show: &KeyShow) -> Result<(), Failure> {
+fn show_key(common: &Options, show: &KeyShow) -> Result<(), Failure> {
     let path = Path::new(&show.key);
     // A file of that name is meant before a key: nobody names a file like a key by accident.
     if path.exists() {
@@ -57,7 +57,7 @@ fn show_key(common: &Common, show: &KeyShow) -> Result<(), Failure> {
     print(common, key, None)
 }
 
-fn print(common: &Common, key: PublicKey, file: Option<&Path>) -> Result<(), Failure> {
+fn print(common: &Options, key: PublicKey, file: Option<&Path>) -> Result<(), Failure> {
     if common.json {
         output::json(&Shown { public_key: key.to_z32(), file })
     } else {

@@ -5,7 +5,7 @@
 use mainstay::dht::{Dht, DhtBuilder};
 use serde::Serialize;
 
-use crate::args::{Common, Node};
+use crate::args::{Node, Options};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -17,7 +17,7 @@ struct Started {
     id: String,
 }
 
-pub(crate) async fn run(common: &Common, node: &Node) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Options, node: &Node) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let dht = joined(Dht::builder().bind(node.listen).server_mode(true), common, node.no_bootstrap)
         .build()
@@ -35,7 +35,7 @@ pub(crate) async fn run(common: &Common, node: &Node) -> Result<(), Failure> {
 }
 
 /// The builder with the bootstrap nodes asked for.
-pub(crate) fn joined(builder: DhtBuilder, common: &Common, alone: bool) -> DhtBuilder {
+pub(crate) fn joined(builder: DhtBuilder, common: &Options, alone: bool) -> DhtBuilder {
     if alone {
         builder.no_bootstrap()
     } else if common.bootstrap.is_empty() {

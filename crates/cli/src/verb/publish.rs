@@ -5,7 +5,7 @@
 use mainstay::{PublishError, PublishOutcome, PublishReport, PublishResult, Timestamp};
 use serde::Serialize;
 
-use crate::args::{Common, Publish};
+use crate::args::{Options, Publish};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{network, output};
@@ -30,7 +30,7 @@ struct Backend {
     error: Option<String>,
 }
 
-pub(crate) async fn run(common: &Common, publish: &Publish) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Options, publish: &Publish) -> Result<(), Failure> {
     let packet = sign::packet(&publish.input)?;
     let client = network::client(common)?;
     let progress = Progress::start(common, format!("publishing {}", packet.public_key()));

@@ -8,7 +8,7 @@ use mainstay::Client;
 use mainstay_relay_server::RelayServer;
 use serde::Serialize;
 
-use crate::args::{Common, Relay};
+use crate::args::{Options, Relay};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -22,7 +22,7 @@ struct Started {
     dht: Option<String>,
 }
 
-pub(crate) async fn run(common: &Common, relay: &Relay) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Options, relay: &Relay) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let dht_listen = relay.dht_listen.unwrap_or(SocketAddr::new(relay.listen.ip(), 0));
     let alone = relay.no_bootstrap;

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use mainstay::{Client, Policy, PublicKey, Record, Resolution, ResolveError, ResolveNameError};
 
-use crate::args::{Common, Resolve};
+use crate::args::{Options, Resolve};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::show::{self, Question};
 use crate::trace::Trace;
 use crate::{network, output};
 
-pub(crate) async fn run(common: &Common, resolve: &Resolve) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Options, resolve: &Resolve) -> Result<(), Failure> {
     let question = question(resolve)?;
     let client = network::client(common)?;
     let progress = Progress::start(common, format!("resolving {}", resolve.name));
@@ -59,7 +59,7 @@ enum Answer {
 
 impl Answer {
     /// Prints the records, or says that there are none.
-    fn print(&self, common: &Common, question: &Question, took: Duration) -> Result<(), Failure> {
+    fn print(&self, common: &Options, question: &Question, took: Duration) -> Result<(), Failure> {
         let (resolution, records) = match self {
             Self::Zone(resolution) => (resolution, zone(resolution, question)),
             Self::Name(answer) => (answer.first(), answer.records().collect::<Vec<_>>()),

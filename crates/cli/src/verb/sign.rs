@@ -7,11 +7,11 @@ use std::path::Path;
 use mainstay::zone::Reader;
 use mainstay::{SignedPacket, SignedPacketBuilder, Timestamp};
 
-use crate::args::{Common, Sign, ZoneInput};
+use crate::args::{Options, Sign, ZoneInput};
 use crate::failure::Failure;
 use crate::{input, output, show};
 
-pub(crate) fn run(common: &Common, sign: &Sign) -> Result<(), Failure> {
+pub(crate) fn run(common: &Options, sign: &Sign) -> Result<(), Failure> {
     let packet = packet(&sign.input)?;
     let Some(path) = &sign.out else { return output::bytes(packet.as_bytes()) };
     std::fs::write(path, packet.as_bytes()).map_err(|source| Failure::File {

@@ -7,7 +7,7 @@ use mainstay::dht::Testnet;
 use mainstay_relay_server::RelayServer;
 use serde::Serialize;
 
-use crate::args::{Common, Testnet as Wanted};
+use crate::args::{Options, Testnet as Wanted};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -54,7 +54,7 @@ impl Network {
     }
 }
 
-pub(crate) async fn run(common: &Common, wanted: &Wanted) -> Result<(), Failure> {
+pub(crate) async fn run(common: &Options, wanted: &Wanted) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let progress = Progress::start(common, format!("starting {} nodes", wanted.nodes));
     let network = Network::start(usize::from(wanted.nodes)).await?;

@@ -4,11 +4,11 @@
 
 use mainstay::SignedPacket;
 
-use crate::args::{Common, Verify};
+use crate::args::{Options, Verify};
 use crate::failure::Failure;
 use crate::{input, output, show};
 
-pub(crate) fn run(common: &Common, verify: &Verify) -> Result<(), Failure> {
+pub(crate) fn run(common: &Options, verify: &Verify) -> Result<(), Failure> {
     let bytes = input::read(&verify.packet)?;
     let packet = SignedPacket::try_from(bytes.as_slice()).map_err(|error| {
         Failure::input(format!("{}: no signed packet", verify.packet.display()), error)
