@@ -104,6 +104,28 @@ async fn a_key_that_nobody_published_is_not_found_rather_than_a_failure() {
 }
 
 #[tokio::test]
+async fn a_client_that_reaches_nobody_says_so() {
+    // A port that was free a moment ago: nothing answers there.
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap().to_string();
+    let client = Client::builder()
+        .no_default_network()
+        .bootstrap(&[silent])
+        .dht(|dht| dht.bind(([127, 0, 0, 1], 0).into()))
+        .dht_request_timeout(Duration::from_millis(200))
+        .build()
+        .unwrap();
+    let keypair = Keypair::random();
+    let key = keypair.public_key();
+    let error = client.resolve_with(&key, Policy::CacheFirst).await.unwrap_err();
+    assert!(matches!(error, ResolveError::NoAnswer(_)), "{error}");
+    let error = client.publish(&packet(&keypair, 5), None).await.unwrap_err();
+    assert!(error.concurrency().is_none(), "{error}");
+    assert_eq!(error.report().map(|report| report.stored_backends()), Some(0));
+    assert_eq!(client.resolve(&key).await, None);
+}
+
+#[tokio::test]
 async fn a_hundred_callers_for_one_cold_key_cost_each_relay_one_request() {
     let keypair = Keypair::random();
     let relay = Relay::start(Manner::Honest).await.holding(&packet(&keypair, 5));

@@ -4,3 +4,4 @@
 mod client;
 mod dht;
 mod guide;
+mod relay_server;

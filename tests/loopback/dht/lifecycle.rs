@@ -87,6 +87,28 @@ async fn dropping_a_future_ends_its_lookup() {
 }
 
 #[tokio::test]
+async fn more_questions_than_the_queue_holds_are_all_answered() {
+    let testnet = Testnet::new(5).await.unwrap();
+    let dht = joined(&testnet).await;
+    // Nothing else runs meanwhile: most of them find the queue full.
+    let info_hashes = (0..=255).cycle().take(700).map(|byte| Id::from_bytes([byte; 20]));
+    let streams: Vec<_> = info_hashes.map(|info_hash| dht.get_peers(info_hash)).collect();
+    for stream in streams {
+        assert!(stream.finish().await.unwrap().answered > 0);
+    }
+    assert_eq!(dht.info().running(), 0);
+}
+
+#[tokio::test]
+async fn a_node_can_keep_its_id() {
+    let id = Id::from_bytes([0xa5; 20]);
+    let dht = Dht::builder().no_bootstrap().bind(loopback()).id(id).build().unwrap();
+    assert_eq!(dht.info().id(), id);
+    let other = Dht::builder().no_bootstrap().bind(loopback()).build().unwrap();
+    assert_ne!(other.info().id(), id);
+}
+
+#[tokio::test]
 async fn a_node_that_was_shut_down_answers_every_call_with_an_error() {
     let testnet = Testnet::new(3).await.unwrap();
     let dht = joined(&testnet).await;
