@@ -6,6 +6,7 @@ mod command_line;
 mod hex;
 mod items;
 mod limits;
+mod mainline;
 mod pairings;
 mod peer;
 mod zones;
