@@ -45,7 +45,7 @@ impl Timestamp {
     /// 1970 counts as 1970.
     #[must_use]
     pub fn clock() -> Self {
-        Self::from(SystemTime::now())
+        Self(u64::try_from(since_1970().as_micros()).unwrap_or(u64::MAX))
     }
 
     /// A timestamp for a packet that shall replace one that carries `observed`: now, or just after it when the
@@ -210,6 +210,17 @@ pub enum TimestampError {
         /// The timestamp.
         micros: u64,
     },
+}
+
+#[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO)
+}
+
+/// In a browser the standard library has no clock, and asking for it panics.
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+fn since_1970() -> Duration {
+    web_time::SystemTime::now().duration_since(web_time::UNIX_EPOCH).unwrap_or(Duration::ZERO)
 }
 
 /// The civil date of a day since 1970-01-01, by counting years from March so that the leap day comes last.

@@ -71,7 +71,15 @@ pub(crate) const TABLE: &[Row] = &[
     Row {
         package: "mainstay-packets",
         ours: &[on("mainstay-keys"), without("mainstay-krpc", "codec")],
-        others: Others::Only(&["bytes", "domain", "httpdate", "serde", "simple-dns", "thiserror"]),
+        others: Others::Only(&[
+            "bytes",
+            "domain",
+            "httpdate",
+            "serde",
+            "simple-dns",
+            "thiserror",
+            "web-time",
+        ]),
         never: &["bendy", "tokio", "reqwest"],
         never_bare: &["domain", "serde"],
     },
