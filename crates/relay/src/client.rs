@@ -235,7 +235,7 @@ impl Relay {
         let last_seen = protocol::last_seen(
             answer.text(header::MEMENTO_DATETIME),
             answer.text(header::AGE),
-            Timestamp::now(),
+            Timestamp::clock(),
         );
         let max_age = answer.text(header::CACHE_CONTROL).and_then(protocol::max_age);
         Ok(Fetched { packet, last_seen, max_age })

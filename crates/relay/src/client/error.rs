@@ -201,7 +201,7 @@ impl RelayError {
         match status {
             429 | 503 => {
                 let value = answer.text(header::RETRY_AFTER);
-                let now = Timestamp::now().to_system_time();
+                let now = Timestamp::clock().to_system_time();
                 let retry_after = value.and_then(|value| protocol::retry_after(value, now));
                 Self::Busy { relay, status, retry_after }
             }
