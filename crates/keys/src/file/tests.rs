@@ -262,7 +262,7 @@ fn a_writer_killed_at_any_moment_leaves_the_old_key_or_the_new_one() {
     let folder = folder();
     let file = SecretKeyFile::new(folder.path().join("key"));
     let name = "file::tests::a_writer_killed_at_any_moment_leaves_the_old_key_or_the_new_one";
-    for round in 0..30 {
+    for round in 0..12 {
         let mut writer = Command::new(env::current_exe().unwrap())
             .args([name, "--exact", "--nocapture"])
             .env(VICTIM, file.path())
