@@ -36,7 +36,7 @@ fn format_check(root: &Path, packages: &[&Package]) -> Result<(), String> {
 
 fn clippy(root: &Path, package: &Package, set: FeatureSet) -> Result<(), String> {
     let mut command = cargo::cargo(root);
-    command.args(["clippy", "--quiet", "-p", &package.name]).args(set.flags());
+    command.args(["clippy", "--quiet", "--no-deps", "-p", &package.name]).args(set.flags());
     // Tests may use what the features bring; the product itself must stand without them.
     if set != FeatureSet::None || package.features.is_empty() {
         command.arg("--all-targets");
