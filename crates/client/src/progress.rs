@@ -149,3 +149,6 @@ fn count_another_node(standing: &mut Source, another: &Source) {
         *nodes = nodes.saturating_add(*more);
     }
 }
+
+#[cfg(test)]
+mod tests;
