@@ -2,6 +2,8 @@
 //!
 //! Separate from the other behaviour tests, because these run the binary.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod files;
 mod forms;
 mod network;

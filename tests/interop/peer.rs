@@ -40,6 +40,7 @@ impl Peer {
     ///
     /// # Panics
     /// When `MAINSTAY_REQUIRE_ALL` is set and the peer is not there: then nothing may be skipped.
+    #[expect(clippy::print_stderr, reason = "whoever runs the tests must see what was not tested")]
     pub(crate) fn spawn(program: Program) -> Option<Self> {
         let Some(mut command) = program.command() else {
             assert!(

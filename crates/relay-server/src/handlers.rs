@@ -71,7 +71,7 @@ pub(crate) async fn health(State(shared): State<Shared>) -> Response {
     let dht = shared.client.dht();
     let nodes = dht.as_ref().map_or(0, |dht| dht.info().nodes());
     let joined = dht.as_ref().is_some_and(mainstay_client::dht::Dht::bootstrapped);
-    let cached = shared.client.cache().map_or(0, |cache| cache.len());
+    let cached = shared.client.cache().map_or(0, mainstay_client::Cache::len);
     answer::health(joined, nodes, cached)
 }
 

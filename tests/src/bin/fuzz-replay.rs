@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         ran += 1;
         match replay(target, Duration::from_secs(seconds), seed) {
             Ok(inputs) => {
-                println!("fuzz {:<24} {inputs} inputs, none broke a promise", target.name)
+                println!("fuzz {:<24} {inputs} inputs, none broke a promise", target.name);
             }
             Err(input) => {
                 failed += 1;
