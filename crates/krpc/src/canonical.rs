@@ -60,12 +60,19 @@ mod tests {
             ("le1:a", NotCanonical::Trailing),
             ("0:\0", NotCanonical::Trailing),
             ("d1:b0:1:a0:e", NotCanonical::UnsortedKeys),
-            ("lllllllllleeeeeeeeee", NotCanonical::TooDeep),
         ];
         for (value, reason) in refused {
             assert_eq!(check(value.as_bytes()), Err(reason), "{value}");
         }
-        let many = [&b"l"[..], &b"0:".repeat(MAX_VALUE_TOKENS), b"e"].concat();
-        assert_eq!(check(&many), Err(NotCanonical::TooManyTokens));
+    }
+
+    #[test]
+    fn limits_are_met_exactly() {
+        let nested = |depth: usize| [vec![b'l'; depth], vec![b'e'; depth]].concat();
+        assert_eq!(check(&nested(MAX_VALUE_DEPTH)), Ok(()));
+        assert_eq!(check(&nested(MAX_VALUE_DEPTH + 1)), Err(NotCanonical::TooDeep));
+        let list = |items: usize| [&b"l"[..], &b"0:".repeat(items), b"e"].concat();
+        assert_eq!(check(&list(MAX_VALUE_TOKENS - 2)), Ok(()));
+        assert_eq!(check(&list(MAX_VALUE_TOKENS - 1)), Err(NotCanonical::TooManyTokens));
     }
 }

@@ -134,7 +134,8 @@ impl<'a> Envelope<'a> {
     fn blame(&self, kind: DecodeErrorKind) -> DecodeError<'a> {
         let transaction =
             self.transaction.filter(|id| !id.is_empty() && id.len() <= MAX_TRANSACTION);
-        DecodeError::new(kind, transaction, self.kind() == Some(b'q'))
+        // Who does not say that it asks is not answered: it might be an answer itself.
+        DecodeError::new(kind, transaction, self.kind == Some(b"q"))
     }
 }
 

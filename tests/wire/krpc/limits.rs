@@ -75,7 +75,9 @@ fn what_breaks_after_the_query_is_known_is_told_so() {
 
 #[test]
 fn nobody_is_answered_but_who_sent_a_query_with_a_transaction_id() {
-    let silent: [&[u8]; 9] = [
+    let silent: [&[u8]; 11] = [
+        b"d1:q4:ping1:t2:aae",
+        b"d1:q4:ping1:t2:aa1:Xe",
         b"d1:ade1:q4:ping1:y1:qe",
         b"d1:ade1:q4:ping1:t0:1:y1:qe",
         b"d1:ade1:q4:ping1:t33:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1:y1:qe",
@@ -110,7 +112,9 @@ fn noise_is_refused_for_what_it_is() {
     let deep = [&b"d1:x"[..], &[b'l'; 10], &[b'e'; 10], b"e"].concat();
     let many = [&b"d1:xl"[..], &b"0:".repeat(500), b"ee"].concat();
     let long = vec![b'd'; MAX_MESSAGE + 1];
-    let cases: [(&[u8], DecodeErrorKind); 17] = [
+    let cases: [(&[u8], DecodeErrorKind); 19] = [
+        (b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t0:1:y1:qe", NoTransaction),
+        (b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:y1:qe", NoTransaction),
         (b"", Truncated),
         (b"\0", NotADictionary),
         (b"le", NotADictionary),
@@ -213,6 +217,7 @@ fn numbers_of_responses_are_clamped_to_what_they_can_mean() {
     };
     assert_eq!(read("8:intervali-5e3:numi-5e1:pi-5e3:seqi-5e"), (Some(0), Some(0), None, Some(-5)));
     assert_eq!(read("8:intervali99999e3:numi0e1:pi65536e"), (Some(21_600), Some(0), None, None));
+    assert_eq!(read("1:pi0e"), (None, None, None, None));
     let beyond = "i9223372036854775808e";
     let all_beyond = format!("8:interval{beyond}3:num{beyond}1:p{beyond}3:seq{beyond}");
     assert_eq!(read(&all_beyond), (None, None, None, None));

@@ -98,6 +98,35 @@ fn exactly_the_first_21_bits_and_the_random_ones_are_bound_to_the_address() {
 }
 
 #[test]
+fn exactly_the_masked_bits_of_an_address_decide() {
+    let id_for = |ip: IpAddr| bep42::id_for(ip, [0; 20]);
+    for bit in 0..32 {
+        let bits = 0x5b3d_a217_u32;
+        let decides = 0x030f_3fff_u32 >> bit & 1 == 1;
+        let (ip, other) = (Ipv4Addr::from_bits(bits), Ipv4Addr::from_bits(bits ^ 1 << bit));
+        assert_eq!(id_for(ip.into()) != id_for(other.into()), decides, "bit {bit} of IPv4");
+    }
+    for bit in 0..128 {
+        let bits = 0x2001_5b3d_a217_66f0_1234_5678_9abc_def0_u128;
+        let decides = (0x0103_070f_1f3f_7fff_u128 << 64) >> bit & 1 == 1;
+        let (ip, other) = (Ipv6Addr::from_bits(bits), Ipv6Addr::from_bits(bits ^ 1 << bit));
+        assert_eq!(id_for(ip.into()) != id_for(other.into()), decides, "bit {bit} of IPv6");
+    }
+}
+
+#[test]
+fn a_filter_that_is_full_or_empty_is_still_estimated() {
+    assert!(Bloom::new().estimate() < 1.0);
+    let full = Bloom::from_bytes([255; Bloom::LENGTH]).estimate();
+    assert!(full.is_finite() && full > 6000.0, "{full}");
+    let mut once = Bloom::new();
+    once.insert(Ipv4Addr::LOCALHOST.into());
+    let mut again = once;
+    again.insert(Ipv6Addr::from(Ipv4Addr::LOCALHOST.to_ipv6_mapped()).into());
+    assert_eq!(once, again);
+}
+
+#[test]
 fn hosts_outside_of_the_open_internet_may_have_any_id() {
     let exempt = ["10.1.2.3", "172.16.0.1", "172.31.255.1", "192.168.1.1", "169.254.1.1"];
     let exempt = exempt.iter().chain(&["127.0.0.1", "127.9.9.9", "::1", "fe80::1", "fd00::1"]);

@@ -3,9 +3,9 @@
 
 use std::net::SocketAddr;
 
-use mainstay_krpc::{Id, Message, Nodes, Nodes6};
+use mainstay_krpc::{Id, Message, Nodes, Nodes6, Response, Samples};
 
-use super::super::{TARGET, decode, response};
+use super::super::{ID, TARGET, decode, response};
 use super::{Row, check, is_pong};
 
 #[test]
@@ -49,7 +49,7 @@ const PEERS: &[Row] = &[
         ),
         (
             "odd lengths and other kinds between peers",
-            b"d1:rd2:id20:abcdefghij01234567896:valuesl5:abcde7:abcdefg0:i5ele6:\x01\x02\x03\x04\0\x05d1:ai1eeee1:t2:aa1:y1:re",
+            b"d1:rd2:id20:abcdefghij01234567896:valuesl5:abcde7:abcdefg8:abcdefgh20:abcdefghijklmnopqrst0:i5ele6:\x01\x02\x03\x04\0\x05d1:ai1eeee1:t2:aa1:y1:re",
             |message| peers(message) == ["1.2.3.4:5"],
         ),
         (
@@ -128,6 +128,33 @@ fn other_parts_of_responses_are_kept_or_left_out() {
 }
 
 const OTHERS: &[Row] = &[
+    (
+        "every key twice: the first ones win",
+        b"d1:rd2:id20:abcdefghij01234567893:seqi1e3:seqi2e3:numi1e3:numi2e1:pi1e1:pi2e8:intervali1e8:intervali2e5:token1:a5:token1:b1:vi1e1:vi2e7:samples0:7:samples20:mnopqrstuvwxyz123456e1:t2:aa1:y1:re",
+        |message| {
+            let first = Response {
+                seq: Some(1),
+                num: Some(1),
+                port: Some(1),
+                interval: Some(1),
+                token: Some(b"a"),
+                value: Some(b"i1e"),
+                samples: Samples::List(&[]),
+                ..Response::new(ID)
+            };
+            response(message) == first
+        },
+    ),
+    (
+        "every list twice: the first ones win",
+        b"d1:rd2:id20:abcdefghij01234567895:nodes0:5:nodes26:mnopqrstuvwxyz123456abcdef6:nodes60:6:nodes638:mnopqrstuvwxyz123456ABCDEFGHIJKLMNOPQR6:valuesle6:valuesl6:abcdefee1:t2:aa1:y1:re",
+        |message| peers(message).is_empty() && nodes(message).is_empty(),
+    ),
+    (
+        "`nodes2` as one string beside `nodes6`, which wins",
+        b"d1:rd2:id20:abcdefghij01234567896:nodes238:mnopqrstuvwxyz123456ABCDEFGHIJKLMNOPQR6:nodes60:e1:t2:aa1:y1:re",
+        |message| nodes(message).is_empty(),
+    ),
     (
         "the port that libtorrent saw",
         b"d1:rd2:id20:abcdefghij01234567891:pi6881ee1:t2:aa1:y1:re",

@@ -12,6 +12,20 @@ fn queries_are_understood_as_old_and_careless_clients_send_them() {
 }
 
 const QUERIES: &[Row] = &[
+    (
+        "every key twice: the first ones win",
+        b"d1:ad2:id20:abcdefghij012345678912:implied_porti0e12:implied_porti1e9:info_hash20:mnopqrstuvwxyz1234569:info_hash20:aaaaaaaaaaaaaaaaaaaa1:n1:a1:n1:b4:porti1e4:porti2e4:seedi1e4:seedi0e5:token1:a5:token1:be1:q13:announce_peer1:t2:aa1:y1:qe",
+        |message| {
+            let first = Method::AnnouncePeer {
+                info_hash: TARGET,
+                port: AnnouncePort::Explicit(1),
+                token: b"a",
+                seed: true,
+                name: Some(b"a"),
+            };
+            query(message).method == first
+        },
+    ),
         (
             "`want` with unknown entries",
             b"d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz1234564:wantl2:n42:n9i4ele2:n6ee1:q9:find_node1:t2:aa1:y1:qe",
