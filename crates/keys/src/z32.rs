@@ -39,14 +39,13 @@ pub enum Z32Error {
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(5).saturating_mul(8));
-    let mut bits = Bits::default();
-    for byte in bytes {
-        bits.push(*byte, 8);
-        while let Some(five) = bits.take(5) {
-            text.push(character(five));
-        }
+    for group in bytes.chunks(5) {
+        let held = group.iter().fold(0_u64, |held, byte| (held << 8) | u64::from(*byte));
+        let characters = (8 * group.len()).div_ceil(5);
+        // Zeros fill up the last character.
+        let held = held << (5 * characters - 8 * group.len());
+        text.extend((0..characters).rev().map(|place| character(held >> (5 * place))));
     }
-    text.extend(bits.last().map(character));
     text
 }
 
@@ -94,8 +93,9 @@ const VALUES: [u8; 256] = {
     values
 };
 
-fn character(five: u8) -> char {
-    char::from(ALPHABET[usize::from(five & 31)])
+/// The character of the lowest five bits.
+fn character(bits: u64) -> char {
+    char::from(ALPHABET[(bits & 31) as usize])
 }
 
 fn value(character: char) -> Option<u8> {
@@ -123,12 +123,6 @@ impl Bits {
         let taken = self.held >> self.count;
         self.held &= (1 << self.count) - 1;
         u8::try_from(taken).ok()
-    }
-
-    /// What is left, filled up with zeros to five bits.
-    fn last(self) -> Option<u8> {
-        let missing = 5_u32.checked_sub(self.count).filter(|missing| *missing < 5)?;
-        u8::try_from(self.held << missing).ok()
     }
 }
 
