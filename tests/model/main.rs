@@ -1,1 +1,4 @@
-//! (in work)
+//! State machines against plain models of themselves, step by generated step.
+//! A binary of its own because it needs nothing but the crate under test and a source of cases.
+
+mod table;

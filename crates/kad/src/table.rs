@@ -6,17 +6,19 @@ mod bucket;
 mod closest;
 mod config;
 mod entry;
+mod outcome;
 mod upkeep;
 
 use std::time::{Duration, Instant};
 
 use crate::{Contact, Id};
 use bucket::Bucket;
+use entry::Spare;
 
-pub use admission::{Failure, Heard, Insert, Refusal};
 pub use closest::Nearest;
 pub use config::TableConfig;
 pub use entry::{Entry, Status};
+pub use outcome::{Failure, Heard, Insert, Refusal};
 
 /// The nodes we know, arranged by how many leading bits their id shares with ours.
 ///
@@ -98,7 +100,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     /// Every spare, in the order of [`iter`](Self::iter): named by others, or confirmed but
     /// without a place.
     pub fn spares(&self) -> impl Iterator<Item = &C> {
-        self.buckets.iter().flat_map(|bucket| bucket.spares.iter().map(|spare| &spare.contact))
+        self.buckets.iter().flat_map(|bucket| bucket.spares.iter().map(Spare::contact))
     }
 
     /// What is in each bucket, from the farthest to the home bucket.
@@ -132,8 +134,8 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     /// Moves the table to another id of our own: every entry goes to the bucket it belongs in
     /// there, with its history.
     ///
-    /// Entries that meet in a bucket too small for them are chosen among as newcomers would be;
-    /// the others become spares as far as those have room. Costs one pass over the table.
+    /// Entries that meet in a bucket too small for them, or with one of their subnet, are chosen
+    /// among as newcomers would be; the others become spares as far as those have room. Costs one pass over the table.
     pub fn rehome(&mut self, own: Id<N>) {
         let old = core::mem::replace(&mut self.buckets, vec![Bucket::new(None)]);
         self.own = own;
@@ -142,15 +144,13 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             let (live, spares) = bucket.into_parts();
             waiting.extend(spares);
             for entry in live {
-                if entry.contact.id() != own {
-                    let changed = Some(entry.answered);
-                    let _outcome = self.admit(changed, entry);
-                }
+                self.readmit(entry);
             }
         }
         for spare in waiting {
             self.queue_spare(spare);
         }
+        self.promote();
     }
 
     /// The bucket that covers `id`.

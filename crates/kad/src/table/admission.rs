@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::Table;
 use super::bucket::Bucket;
-use super::entry::{Entry, Proof, Spare};
+use super::entry::{Entry, Spare};
+use super::outcome::{Failure, Heard, Insert, Refusal};
 use crate::{Contact, Id};
 
 impl<C: Contact<N>, const N: usize> Table<C, N> {
@@ -22,6 +23,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         if id == self.own {
             return Insert::Refused(Refusal::OwnId);
         }
+        let before = self.len();
         let index = self.bucket_of(&id);
         if let Some(at) = self.buckets[index].position(&id) {
             let bucket = &mut self.buckets[index];
@@ -37,15 +39,24 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             }
             bucket.remove(at);
         }
-        if let Err(refusal) = self.make_way(&contact, index) {
-            let bucket = &mut self.buckets[index];
-            if let Some(spare) = bucket.spare_position(&id) {
-                bucket.spares.remove(spare);
+        let way = self.make_way(&contact, index);
+        let vacated = self.len() < before;
+        let home = self.home();
+        let outcome = match way {
+            Ok(()) => self.admit(Some(now), Entry::new(now, contact, rtt)),
+            Err(refusal) => {
+                let bucket = &mut self.buckets[index];
+                if let Some(spare) = bucket.spare_position(&id) {
+                    bucket.spares.remove(spare);
+                }
+                Insert::Refused(refusal)
             }
-            self.promote(index);
-            return Insert::Refused(refusal);
+        };
+        let displaced = matches!(outcome, Insert::Replaced(_));
+        if vacated || displaced || self.home() > home {
+            self.promote();
         }
-        self.admit(Some(now), Entry::new(now, contact, rtt))
+        outcome
     }
 
     /// Somebody named this contact; we have no proof that it exists.
@@ -67,7 +78,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         }
         if self.config.one_per_subnet {
             let subnet = contact.subnet();
-            let waits = bucket.spares.iter().any(|spare| spare.contact.subnet() == subnet);
+            let waits = bucket.spares.iter().any(|spare| spare.contact().subnet() == subnet);
             if waits || bucket.subnet_position::<N>(&subnet).is_some() {
                 return Heard::Refused(Refusal::SubnetTaken);
             }
@@ -75,11 +86,11 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         let rival = self.rival(&contact).is_some();
         let bucket = &self.buckets[self.bucket_of(&id)];
         let queued_rival =
-            bucket.spares.iter().any(|spare| self.same_place(&spare.contact, &contact));
+            bucket.spares.iter().any(|spare| self.same_place(spare.contact(), &contact));
         if rival || queued_rival {
             return Heard::Refused(Refusal::HostTaken);
         }
-        self.queue_spare(Spare { contact, proof: Proof::Heard });
+        self.queue_spare(Spare::Unproven { contact, asked: None });
         Heard::Queued
     }
 
@@ -105,12 +116,14 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         entry.failures = entry.failures.saturating_add(1);
         let failures = entry.failures;
         let failing = bucket.remove(at);
-        if let Some(promoted) = self.promote(index) {
-            self.buckets[index].changed = Some(now);
-            return Failure::Dropped { promoted: Some(promoted) };
-        }
-        if failures >= self.config.max_failures {
-            return Failure::Dropped { promoted: None };
+        let promoted = self.promote_into(index);
+        if promoted.is_some() || failures >= self.config.max_failures {
+            if promoted.is_some() {
+                self.buckets[index].changed = Some(now);
+            }
+            // Its host is free again, which a spare elsewhere may have waited for.
+            self.promote();
+            return Failure::Dropped { promoted };
         }
         self.buckets[index].insert_at(at, failing);
         Failure::Kept { failures }
@@ -123,11 +136,12 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         let index = self.bucket_of(id);
         let bucket = &mut self.buckets[index];
         if let Some(spare) = bucket.spare_position(id) {
-            return Some(bucket.spares.remove(spare).contact);
+            return Some(bucket.spares.remove(spare).into_contact());
         }
         let at = bucket.position(id)?;
         let removed = bucket.remove(at);
-        self.promote(index);
+        self.promote_into(index);
+        self.promote();
         Some(removed.contact)
     }
 
@@ -140,7 +154,6 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             let failing = rival.failures > 0;
             if same_address || failing {
                 self.buckets[bucket].remove(at);
-                self.promote(bucket);
             }
             if !failing {
                 return Err(if same_address { Refusal::IdChanged } else { Refusal::HostTaken });
@@ -175,8 +188,21 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         }
     }
 
+    /// Gives an entry of the table its place around another id of ours.
+    pub(super) fn readmit(&mut self, entry: Entry<C>) {
+        if entry.contact.id() == self.own {
+            return;
+        }
+        let index = self.bucket_of(&entry.contact.id());
+        if self.make_way(&entry.contact, index).is_ok() {
+            let _outcome = self.admit(Some(entry.answered), entry);
+        } else if entry.failures == 0 {
+            self.queue_spare(Spare::Proven(entry));
+        }
+    }
+
     /// Gives an entry that broke no rule its place, or makes it a spare.
-    pub(super) fn admit(&mut self, changed: Option<Instant>, entry: Entry<C>) -> Insert<C> {
+    fn admit(&mut self, changed: Option<Instant>, entry: Entry<C>) -> Insert<C> {
         let id = entry.contact.id();
         loop {
             let index = self.bucket_of(&id);
@@ -198,9 +224,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     fn displace(&mut self, index: usize, changed: Option<Instant>, entry: Entry<C>) -> Insert<C> {
         let bucket = &mut self.buckets[index];
         let Some(at) = bucket.victim(index, &entry) else {
-            let proof = Proof::Answered { at: entry.answered, rtt: entry.rtt };
-            let spare = Spare { contact: entry.contact, proof };
-            return if bucket.queue(spare, self.config.spares) {
+            return if bucket.queue(Spare::Proven(entry), self.config.spares) {
                 Insert::Queued
             } else {
                 Insert::Refused(Refusal::Full)
@@ -214,18 +238,29 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         bucket.changed = bucket.changed.max(changed);
         let contact = victim.contact.clone();
         if victim.failures == 0 {
-            let proof = Proof::Answered { at: victim.answered, rtt: victim.rtt };
-            bucket.queue(Spare { contact: victim.contact, proof }, self.config.spares);
+            bucket.queue(Spare::Proven(victim), self.config.spares);
         }
         Insert::Replaced(contact)
     }
 
-    /// Splits the home bucket in two; false if ids have no further bit to split on.
+    /// Splits the home bucket until what is left of it fits; false if ids have no further bit to
+    /// split on.
+    ///
+    /// Below a wide level one split need not be enough: 100 near nodes do not fit the next level.
+    /// Then some may lose their place, those that fail first and then the latest to arrive.
     fn split_home(&mut self) -> bool {
-        let home = self.home();
-        if home + 1 >= Id::<N>::BITS {
-            return false;
+        let first = self.home();
+        while self.home() + 1 < Id::<N>::BITS
+            && (self.home() == first
+                || self.buckets[self.home()].len() > self.config.capacity(self.home()))
+        {
+            self.split_once();
         }
+        self.home() > first
+    }
+
+    fn split_once(&mut self) {
+        let home = self.home();
         let old = core::mem::replace(&mut self.buckets[home], Bucket::new(None));
         let changed = old.changed;
         self.buckets[home].changed = changed;
@@ -238,27 +273,43 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         for spare in spares {
             self.queue_spare(spare);
         }
-        // Both halves have room: confirmed spares move up.
-        while self.promote(home).is_some() {}
-        while self.promote(home + 1).is_some() {}
-        true
+        // Below a wide level the half that stays may be too large for its place as well.
+        let capacity = self.config.capacity(home);
+        let bucket = &mut self.buckets[home];
+        while bucket.len() > capacity {
+            let worst = (0..bucket.len()).max_by_key(|at| (bucket.live()[*at].failures, *at));
+            let Some(worst) = worst.map(|at| bucket.remove(at)) else {
+                return;
+            };
+            if worst.failures == 0 {
+                bucket.queue(Spare::Proven(worst), self.config.spares);
+            }
+        }
     }
 
     pub(super) fn queue_spare(&mut self, spare: Spare<C>) {
-        let id = spare.contact.id();
+        let id = spare.contact().id();
         if id != self.own {
             let index = self.bucket_of(&id);
             self.buckets[index].queue(spare, self.config.spares);
         }
     }
 
+    /// Fills places that fell free, and lets in spares that waited for a host to fall free. Only
+    /// once a newcomer has its place: the rules on hosts and subnets must see it.
+    pub(super) fn promote(&mut self) {
+        for index in 0..self.buckets.len() {
+            while self.promote_into(index).is_some() {}
+        }
+    }
+
     /// Moves the best confirmed spare of a bucket into it, if there is room and one fits.
-    fn promote(&mut self, index: usize) -> Option<C> {
+    fn promote_into(&mut self, index: usize) -> Option<C> {
         if self.buckets[index].len() >= self.config.capacity(index) {
             return None;
         }
         let mut bucket = core::mem::replace(&mut self.buckets[index], Bucket::new(None));
-        let entry = bucket.take_confirmed(|bucket, contact| {
+        let entry = bucket.take_proven(|bucket, contact| {
             let host_free = self.rival(contact).is_none()
                 && !bucket.live().iter().any(|entry| self.same_place(&entry.contact, contact));
             let subnet_free = !self.config.one_per_subnet
@@ -272,66 +323,4 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         self.buckets[index] = bucket;
         promoted
     }
-}
-
-/// What became of a node that answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Insert<C> {
-    /// It was in the table; its round-trip time and last sign of life are up to date.
-    Refreshed,
-    /// It got a free place.
-    Added,
-    /// It took this node's place.
-    Replaced(C),
-    /// Its bucket is full of nodes at least as good; it waits among the spares.
-    Queued,
-    /// It may not enter.
-    Refused(Refusal),
-}
-
-/// What became of a contact that somebody named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
-    /// It waits for a ping among the spares of its bucket.
-    Queued,
-    /// It is in the table or among the spares.
-    Known,
-    /// It may not wait.
-    Refused(Refusal),
-}
-
-/// Why a contact may not enter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It claims our own id: we hear ourselves, or somebody reflects our packets.
-    OwnId,
-    /// A healthy entry has its host.
-    HostTaken,
-    /// A healthy entry of its bucket, or a spare, has its subnet.
-    SubnetTaken,
-    /// A healthy entry has its id at another address.
-    IdElsewhere,
-    /// Its address was an entry under another id. That entry is gone, and this one may come in
-    /// with its next answer: a node that changes its id at will gets no place by it.
-    IdChanged,
-    /// The bucket and its spares are full.
-    Full,
-}
-
-/// What became of a node that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure<C> {
-    /// The table does not know this id.
-    Unknown,
-    /// Nobody can take its place yet; it stays, but is not handed out until it answers.
-    Kept {
-        /// Failures in a row.
-        failures: u8,
-    },
-    /// It is gone.
-    Dropped {
-        /// The confirmed spare that took its place.
-        promoted: Option<C>,
-    },
 }

@@ -4,7 +4,7 @@
 use core::cmp::Reverse;
 use std::time::Instant;
 
-use super::entry::{Entry, Proof, Spare};
+use super::entry::{Entry, Spare};
 use crate::{Contact, Id};
 
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl<C> Bucket<C> {
     where
         C: Contact<N>,
     {
-        self.spares.iter().position(|spare| spare.contact.id() == *id)
+        self.spares.iter().position(|spare| spare.contact().id() == *id)
     }
 
     pub(super) fn push<const N: usize>(&mut self, entry: Entry<C>)
@@ -148,39 +148,38 @@ impl<C> Bucket<C> {
     where
         C: Contact<N>,
     {
-        if let Some(known) = self.spare_position(&spare.contact.id()) {
-            if spare.proof.is_confirmed() {
+        if let Some(known) = self.spare_position(&spare.contact().id()) {
+            if spare.is_proven() {
                 self.spares[known] = spare;
             }
             return true;
         }
         if self.spares.len() >= capacity {
-            if !spare.proof.is_confirmed() || capacity == 0 {
+            if !spare.is_proven() || capacity == 0 {
                 return false;
             }
-            let unproven = self.spares.iter().position(|other| !other.proof.is_confirmed());
+            let unproven = self.spares.iter().position(|other| !other.is_proven());
             self.spares.remove(unproven.unwrap_or(0));
         }
         self.spares.push(spare);
         true
     }
 
-    /// Takes out the spare that most recently proved itself and that `fits`, as an entry.
-    pub(super) fn take_confirmed(&mut self, fits: impl Fn(&Self, &C) -> bool) -> Option<Entry<C>> {
+    /// Takes out the proven spare that answered last and that `fits`.
+    pub(super) fn take_proven(&mut self, fits: impl Fn(&Self, &C) -> bool) -> Option<Entry<C>> {
         let mut best: Option<(Instant, usize)> = None;
         for (position, spare) in self.spares.iter().enumerate() {
-            if let Proof::Answered { at, .. } = spare.proof
-                && best.is_none_or(|(latest, _)| at >= latest)
-                && fits(self, &spare.contact)
+            if let Spare::Proven(entry) = spare
+                && best.is_none_or(|(latest, _)| entry.answered >= latest)
+                && fits(self, &entry.contact)
             {
-                best = Some((at, position));
+                best = Some((entry.answered, position));
             }
         }
         let (_, position) = best?;
-        let spare = self.spares.remove(position);
-        match spare.proof {
-            Proof::Answered { at, rtt } => Some(Entry::new(at, spare.contact, rtt)),
-            Proof::Heard | Proof::Asked(_) => None,
+        match self.spares.remove(position) {
+            Spare::Proven(entry) => Some(entry),
+            Spare::Unproven { .. } => None,
         }
     }
 }

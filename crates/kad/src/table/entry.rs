@@ -73,29 +73,53 @@ pub enum Status {
     Failing,
 }
 
-/// A contact that waits beside a full bucket.
+/// A contact that waits beside a bucket.
 #[derive(Debug, Clone)]
-pub(super) struct Spare<C> {
-    pub(super) contact: C,
-    pub(super) proof: Proof,
+pub(super) enum Spare<C> {
+    /// Somebody named it. It becomes an entry or `Proven` when it answers, and goes when it fails.
+    Unproven {
+        contact: C,
+        /// When we last pinged it.
+        asked: Option<Instant>,
+    },
+    /// It answered us, and had no place or lost it.
+    Proven(Entry<C>),
 }
 
-/// What a spare has shown.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Proof {
-    /// Somebody named it. It becomes `Asked` when we ping it.
-    Heard,
-    /// We pinged it at this moment. It becomes an entry or `Answered`, or goes when it fails.
-    Asked(Instant),
-    /// It answered us while its bucket was full.
-    Answered { at: Instant, rtt: Duration },
-}
-
-impl Proof {
-    pub(super) fn is_confirmed(self) -> bool {
+impl<C> Spare<C> {
+    pub(super) fn contact(&self) -> &C {
         match self {
-            Self::Answered { .. } => true,
-            Self::Heard | Self::Asked(_) => false,
+            Self::Unproven { contact, .. } => contact,
+            Self::Proven(entry) => &entry.contact,
+        }
+    }
+
+    pub(super) fn into_contact(self) -> C {
+        match self {
+            Self::Unproven { contact, .. } => contact,
+            Self::Proven(entry) => entry.contact,
+        }
+    }
+
+    pub(super) fn is_proven(&self) -> bool {
+        match self {
+            Self::Unproven { .. } => false,
+            Self::Proven(_) => true,
+        }
+    }
+
+    /// When it should be pinged to see whether it answers; `None` if that is known.
+    pub(super) fn ping_due(&self, now: Instant, retry_after: Duration) -> Option<Instant> {
+        match self {
+            Self::Unproven { asked, .. } => Some(asked.map_or(now, |at| at + retry_after)),
+            Self::Proven(_) => None,
+        }
+    }
+
+    pub(super) fn mark_asked(&mut self, now: Instant) {
+        match self {
+            Self::Unproven { asked, .. } => *asked = (*asked).max(Some(now)),
+            Self::Proven(entry) => entry.asked = entry.asked.max(now),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::Table;
-use super::entry::{Proof, Spare};
+use super::entry::Spare;
 use crate::{Contact, Id};
 
 impl<C: Contact<N>, const N: usize> Table<C, N> {
@@ -19,8 +19,8 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     pub fn next_to_ping(&mut self, now: Instant) -> Option<C> {
         if let Some((bucket, at)) = self.due_spare(now) {
             let spare = &mut self.buckets[bucket].spares[at];
-            spare.proof = Proof::Asked(now);
-            return Some(spare.contact.clone());
+            spare.mark_asked(now);
+            return Some(spare.contact().clone());
         }
         let (_, bucket, at) = self
             .ping_times()
@@ -43,11 +43,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             .enumerate()
             .filter(|(index, _)| self.wants_spares(*index))
             .flat_map(|(_, bucket)| &bucket.spares)
-            .filter_map(move |spare| match spare.proof {
-                Proof::Heard => Some(now),
-                Proof::Asked(at) => Some(at + retry),
-                Proof::Answered { .. } => None,
-            });
+            .filter_map(move |spare| spare.ping_due(now, retry));
         spares.chain(self.ping_times().map(|((_, due), _, _)| due)).min()
     }
 
@@ -60,10 +56,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             let entry = &mut bucket.live_mut()[at];
             entry.asked = entry.asked.max(now);
         } else if let Some(at) = bucket.spare_position(id) {
-            let proof = &mut bucket.spares[at].proof;
-            if !proof.is_confirmed() {
-                *proof = Proof::Asked(now);
-            }
+            bucket.spares[at].mark_asked(now);
         }
     }
 
@@ -126,13 +119,11 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     }
 
     fn due_spare(&self, now: Instant) -> Option<(usize, usize)> {
-        let is_due = |spare: &Spare<C>| match spare.proof {
-            Proof::Heard => true,
-            Proof::Asked(at) => now >= at + self.config.retry_after,
-            Proof::Answered { .. } => false,
-        };
+        let retry = self.config.retry_after;
         (0..self.buckets.len()).rev().find_map(|bucket| {
-            let at = self.buckets[bucket].spares.iter().position(is_due)?;
+            let spares = &self.buckets[bucket].spares;
+            let due = |spare: &Spare<C>| spare.ping_due(now, retry).is_some_and(|at| at <= now);
+            let at = spares.iter().position(due)?;
             self.wants_spares(bucket).then_some((bucket, at))
         })
     }
