@@ -122,7 +122,7 @@ fn a_filter_that_is_full_or_empty_is_still_estimated() {
     let mut once = Bloom::new();
     once.insert(Ipv4Addr::LOCALHOST.into());
     let mut again = once;
-    again.insert(Ipv6Addr::from(Ipv4Addr::LOCALHOST.to_ipv6_mapped()).into());
+    again.insert(Ipv4Addr::LOCALHOST.to_ipv6_mapped().into());
     assert_eq!(once, again);
 }
 
