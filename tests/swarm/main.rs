@@ -9,6 +9,8 @@
 
 mod swarm;
 
+mod families;
+mod hostile;
 mod join;
 mod liveness;
 mod lookup;

@@ -16,6 +16,8 @@ use crate::{Config, FamilyInfo};
 
 /// How many lookups the estimate of the network's size is averaged over.
 const SIZE_WINDOW: usize = 16;
+/// With fewer contacts than this, a table is not enough to start from.
+pub(crate) const FEW: usize = 3;
 /// How many nodes an answer names; more would be dropped by some clients and would only amplify.
 pub(crate) const NODES: usize = 8;
 
@@ -94,11 +96,6 @@ impl Network {
             && filter.allows(addr)
     }
 
-    /// What to say in `want`: only this family's nodes, which is also what an answer holds by itself.
-    pub(crate) fn want(&self) -> Want {
-        Want::NONE
-    }
-
     /// The port we are reached at, as far as we know.
     pub(crate) fn port(&self) -> u16 {
         self.external.address().map_or(self.local.port(), |addr| addr.port())
@@ -167,6 +164,32 @@ impl Networks {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Network> {
         self.v4.iter().chain(&self.v6)
+    }
+
+    /// Takes note of nodes that somebody named, as far as we may ask them, and gives those back. They wait
+    /// for a ping of the upkeep; nothing is sent for being named.
+    pub(crate) fn hear(&mut self, mut named: Vec<Contact>) -> Vec<Contact> {
+        let filter = self.filter;
+        let Some(family) = named.first().map(Contact::family) else { return named };
+        let Some(network) = self.of_mut(family) else { return Vec::new() };
+        named.retain(|other| network.is_other(filter, other));
+        for other in &named {
+            network.table.heard(*other);
+        }
+        named
+    }
+
+    /// What to say in `want` to nodes of `family`: both, while the other family's table lacks nodes, since
+    /// one network can introduce us to the other (BEP 32); else nothing, which means their own.
+    pub(crate) fn want(&self, family: Family) -> Want {
+        let other = match family {
+            Family::V4 => &self.v6,
+            Family::V6 => &self.v4,
+        };
+        match other {
+            Some(network) if network.table.len() < FEW => Want::BOTH,
+            Some(_) | None => Want::NONE,
+        }
     }
 
     /// How many nodes all tables hold.

@@ -15,7 +15,7 @@ use crate::goal::{Goal, Worth};
 use crate::network::Networks;
 use crate::put::{Note, Stage};
 use crate::scope::Family;
-use crate::transactions::Pending;
+use crate::transactions::{Pending, Purpose};
 use crate::wire::Wire;
 use crate::{Event, LookupReport, QueryId, RemoteNode, Step, StepKind};
 
@@ -46,6 +46,8 @@ pub(crate) struct Search {
     legs: Vec<Leg>,
     began: Instant,
     report: LookupReport,
+    /// Visits that stalled and were neither answered nor lost yet.
+    stalling: usize,
     tally: Tally,
 }
 
@@ -66,6 +68,7 @@ impl Search {
             legs: Vec::new(),
             began: now,
             report: LookupReport::default(),
+            stalling: 0,
             tally: Tally::default(),
         }
     }
@@ -118,6 +121,7 @@ impl Search {
         if !leg.is_walking() {
             return;
         }
+        self.stalling -= usize::from(pending.stalled);
         let from = RemoteNode::from(&contact);
         let filter = scene.networks.filter;
         let worth = self.goal.judge(self.id, from, response, filter, &mut scene.wire.events);
@@ -163,8 +167,14 @@ impl Search {
 
     /// A visit or a store request takes longer than usual.
     pub(crate) fn handle_stall(&mut self, scene: &mut Scene<'_>, pending: &Pending) {
+        let visit = matches!(pending.purpose, Purpose::Walk(_));
         if let Some(leg) = self.leg(pending.to) {
-            leg.stall(pending.to);
+            if !visit {
+                leg.report(pending.to, Stage::Stalled);
+            } else if leg.is_walking() {
+                leg.stall(pending.to);
+                self.stalling += 1;
+            }
         }
         self.trace(scene, pending.to, pending.id, StepKind::Stalled);
         self.pump(scene);
@@ -213,8 +223,11 @@ impl Search {
     }
 
     fn lose(&mut self, scene: &mut Scene<'_>, pending: &Pending, id: Option<Id>, what: StepKind) {
-        if let Some(leg) = self.leg(pending.to) {
+        if let Some(leg) = self.leg(pending.to)
+            && leg.is_walking()
+        {
             leg.fail(pending.to);
+            self.stalling -= usize::from(pending.stalled);
         }
         self.trace(scene, pending.to, id, what);
         self.pump(scene);

@@ -44,7 +44,8 @@ pub(crate) struct Pending {
     pub(crate) id: Option<Id>,
     pub(crate) purpose: Purpose,
     pub(crate) sent: Instant,
-    stalled: bool,
+    /// Whether it took longer than usual.
+    pub(crate) stalled: bool,
 }
 
 /// A deadline that came.

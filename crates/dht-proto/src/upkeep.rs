@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use mainstay_kad::Contact as _;
-use mainstay_krpc::{Id, Method};
+use mainstay_krpc::{Id, Method, Want};
 use rand::RngExt as _;
 
 use crate::asks::{Asks, Tended};
 use crate::contact::{Contact, kad_id};
-use crate::network::Network;
+use crate::network::{NODES, Network};
 use crate::scope::Family;
 use crate::search::Scene;
 use crate::transactions::Purpose;
@@ -18,6 +18,8 @@ use crate::{Event, QueryId};
 
 /// How long after a round the next one comes, give or take a quarter so that nodes do not move in step.
 const ROUND: Duration = Duration::from_secs(300);
+/// The same for the first round after joining.
+const FIRST_ROUND: Duration = Duration::from_secs(60);
 /// How many nodes one round pings.
 const PINGS: usize = 32;
 /// How many buckets one round refreshes.
@@ -44,6 +46,9 @@ struct Care {
     family: Family,
     join: Join,
     next_round: Option<Instant>,
+    /// Joined lately: the next round walks to our own id once more, since those who joined at the same time
+    /// were not there yet to be found.
+    fresh: bool,
 }
 
 /// How far we are in joining.
@@ -68,7 +73,7 @@ enum Join {
 impl Upkeep {
     pub(crate) fn new(now: Instant, families: impl Iterator<Item = Family>) -> Self {
         let join = Join::Due { at: now, attempt: 0 };
-        let care = |family| Care { family, join, next_round: None };
+        let care = |family| Care { family, join, next_round: None, fresh: true };
         Self { cares: families.map(care).collect(), pinging: 0, announced: false }
     }
 
@@ -91,19 +96,22 @@ impl Upkeep {
     pub(crate) fn rejoin(&mut self, now: Instant, family: Family) {
         if let Some(care) = self.cares.iter_mut().find(|care| care.family == family) {
             care.join = Join::Due { at: now, attempt: 0 };
+            (care.fresh, care.next_round) = (true, None);
         }
     }
 
-    /// Somebody asked us something. If the table has a place for such a node, a ping finds out whether it
-    /// exists: the sender of a datagram proves nothing.
+    /// Somebody asked us something. If the table misses such a node, a ping finds out whether it exists: the
+    /// sender of a datagram proves nothing.
     pub(crate) fn greet(&mut self, scene: &mut Scene<'_>, contact: Contact) {
         let filter = scene.networks.filter;
         let Some(network) = scene.networks.of_mut(contact.family()) else { return };
         if !network.is_other(filter, &contact) || network.table.asked_us(scene.now, &contact) {
             return;
         }
-        if self.pinging < GREETINGS && has_room(network, &contact) {
+        if self.pinging < GREETINGS && is_missed(network, &contact) {
             self.ping(scene, &contact);
+        } else {
+            network.table.heard(contact);
         }
     }
 
@@ -127,8 +135,16 @@ impl Upkeep {
         }
         for care in &mut self.cares {
             let Some(network) = scene.networks.of(care.family) else { continue };
+            if care.join == Join::Lonely
+                && network.table.is_empty()
+                && network.table.spares().next().is_some()
+            {
+                // The other family's network named somebody in this one.
+                care.join = Join::Due { at: scene.now, attempt: 0 };
+            }
             if care.next_round.is_none() && !network.table.is_empty() {
-                care.next_round = Some(scene.now + jittered(scene));
+                let wait = if care.fresh { FIRST_ROUND } else { ROUND };
+                care.next_round = Some(scene.now + jittered(scene, wait));
             }
         }
         let names_follow = asks.names_follow();
@@ -160,7 +176,8 @@ impl Upkeep {
             return;
         }
         let hosts = asks.bootstrap().iter().any(|addr| Family::of(*addr) == care.family);
-        if network.table.is_empty() && !hosts {
+        let spares = network.table.spares().next().is_some();
+        if network.table.is_empty() && !hosts && !spares {
             if asks.names_follow() {
                 // The driver will call add_bootstrap, and that brings us back here.
                 care.join = Join::Due { at: scene.now + LONGEST_RETRY, attempt };
@@ -202,7 +219,11 @@ impl Upkeep {
             self.join(scene, asks, at);
             return;
         }
-        care.next_round = Some(scene.now + jittered(scene));
+        let own = network.id;
+        care.next_round = Some(scene.now + jittered(scene, ROUND));
+        if std::mem::take(&mut care.fresh) {
+            asks.tend(scene, family, own);
+        }
         for _ in 0..PINGS {
             let due =
                 scene.networks.of_mut(family).and_then(|net| net.table.next_to_ping(scene.now));
@@ -222,7 +243,7 @@ impl Upkeep {
             own: network.id,
             to: contact.addr(),
             id: contact.known_id(),
-            want: network.want(),
+            want: Want::NONE,
             method: Method::Ping,
             purpose: Purpose::Ping,
         };
@@ -231,13 +252,14 @@ impl Upkeep {
     }
 }
 
-/// Whether the bucket of `contact` could take it, or could split to do so.
-fn has_room(network: &Network, contact: &Contact) -> bool {
+/// Whether the bucket of `contact` is ours to know completely or holds few; the rooms of the wide ones
+/// fill by and by, without a ping for everybody who asks.
+fn is_missed(network: &Network, contact: &Contact) -> bool {
     let prefix = network.table.own_id().shared_prefix(&contact.id());
     let mut buckets = network.table.buckets().skip(prefix);
     let Some(bucket) = buckets.next() else { return true };
     let is_home = buckets.next().is_none();
-    is_home || bucket.entries < bucket.capacity
+    is_home || bucket.entries < NODES
 }
 
 /// A target in the bucket that nobody passed through for longest, if that is too long.
@@ -250,6 +272,6 @@ fn stale_target(scene: &mut Scene<'_>, family: Family) -> Option<Id> {
     Some(Id::from_bytes(target.to_bytes()))
 }
 
-fn jittered(scene: &mut Scene<'_>) -> Duration {
-    ROUND * scene.wire.rng.random_range(75..125) / 100
+fn jittered(scene: &mut Scene<'_>, wait: Duration) -> Duration {
+    wait * scene.wire.rng.random_range(75..125) / 100
 }

@@ -15,9 +15,8 @@ impl Search {
         let mut report = std::mem::take(&mut self.report);
         report.elapsed = now.saturating_duration_since(self.began);
         report.cut_short = cut_short;
-        // What still stalls at the end was not answered either.
-        report.timed_out =
-            report.queried.saturating_sub(report.answered + report.errors + report.invalid);
+        // What still stalls at the end was not answered either; what was just sent may yet be.
+        report.timed_out += self.stalling;
         report.closest = self.closest();
         (self.outcome(&report), report)
     }

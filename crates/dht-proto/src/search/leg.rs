@@ -4,20 +4,18 @@
 use std::net::SocketAddr;
 
 use mainstay_kad::{Ending, Lookup, LookupConfig};
-use mainstay_krpc::{AnnouncePort, Method, Put, Response};
+use mainstay_krpc::{AnnouncePort, Method, Put, Response, Want};
 
 use super::Scene;
 use crate::contact::{Contact, Endpoint, kad_id};
 use crate::goal::Goal;
-use crate::network::{NODES, Network};
+use crate::network::{FEW, NODES, Network};
 use crate::put::{Holder, Note, Stage, Storing};
 use crate::scope::Family;
 use crate::transactions::Purpose;
 use crate::wire::Request;
 use crate::{Config, QueryId, RemoteNode, StepKind};
 
-/// With fewer contacts than this in the table, a walk also starts at the bootstrap addresses.
-const FEW: usize = 3;
 /// How many contacts a walk starts from.
 const SEEDS: usize = 16;
 
@@ -72,8 +70,8 @@ enum State {
 }
 
 impl Leg {
-    /// A walk over `network`, from its table and, if that holds few, from `bootstrap`; `None` if there is
-    /// nobody to ask.
+    /// A walk over `network`, from its table and, if that holds few, from those only heard of and from
+    /// `bootstrap`; `None` if there is nobody to ask.
     pub(crate) fn new(
         network: &Network,
         goal: &Goal,
@@ -97,6 +95,9 @@ impl Leg {
             known += usize::from(lookup.add(*seed));
         }
         if known < FEW {
+            for spare in table.spares().take(SEEDS) {
+                known += usize::from(lookup.add(*spare));
+            }
             let hosts = bootstrap.filter(|addr| Family::of(*addr) == network.family);
             for addr in hosts.take(NODES) {
                 known += usize::from(lookup.add_unidentified(Contact::unidentified(addr)));
@@ -142,13 +143,12 @@ impl Leg {
         response: &Response<'_>,
     ) -> usize {
         let State::Walking(lookup) = &mut self.state else { return 0 };
-        let filter = scene.networks.filter;
-        let Some(network) = scene.networks.of_mut(self.family) else { return 0 };
-        let mut named = named(response, self.family);
-        named.retain(|other| network.is_other(filter, other));
-        for other in &named {
-            // They wait for a ping of the upkeep; nothing is sent for being named.
-            network.table.heard(*other);
+        let mut named = Vec::new();
+        for family in Family::BOTH {
+            let others = scene.networks.hear(named_in(response, family));
+            if family == self.family {
+                named = others;
+            }
         }
         let count = named.len();
         lookup.responded(contact, note, named);
@@ -165,10 +165,7 @@ impl Leg {
     pub(crate) fn stall(&mut self, addr: SocketAddr) {
         match &mut self.state {
             State::Walking(lookup) => lookup.stalled(&Endpoint::from(addr)),
-            State::Storing(storing) => {
-                storing.report(addr, Stage::Stalled);
-            }
-            State::Done { .. } => {}
+            State::Storing(_) | State::Done { .. } => {}
         }
     }
 
@@ -236,13 +233,14 @@ impl Leg {
 
 /// Asks one node on the way; one datagram a visit.
 fn visit(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, contact: &Contact) {
+    let want = scene.networks.want(contact.family());
     let Some(network) = scene.networks.of_mut(contact.family()) else { return };
     network.table.asked(scene.now, &kad_id(&contact.key()));
     let request = Request {
         own: network.id,
         to: contact.addr(),
         id: contact.known_id(),
-        want: network.want(),
+        want,
         method: goal.method(),
         purpose: Purpose::Walk(query),
     };
@@ -279,7 +277,7 @@ fn store(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, holder: &Holder) {
         own: network.id,
         to: holder.contact.addr(),
         id: holder.contact.known_id(),
-        want: network.want(),
+        want: Want::NONE,
         method,
         purpose: Purpose::Store(query),
     };
@@ -287,7 +285,7 @@ fn store(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, holder: &Holder) {
 }
 
 /// The nodes of one family that an answer names.
-fn named(response: &Response<'_>, family: Family) -> Vec<Contact> {
+fn named_in(response: &Response<'_>, family: Family) -> Vec<Contact> {
     /// More than any honest answer holds; the rest of a long one is not read.
     const MOST: usize = 32;
     match family {
