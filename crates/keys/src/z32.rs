@@ -38,7 +38,7 @@ pub enum Z32Error {
 /// Writes bytes as z-base-32, in `ceil(8 n / 5)` characters.
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(5).saturating_mul(8));
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(5).saturating_mul(8));
     for group in bytes.chunks(5) {
         let held = group.iter().fold(0_u64, |held, byte| (held << 8) | u64::from(*byte));
         let characters = (8 * group.len()).div_ceil(5);
@@ -46,7 +46,7 @@ pub fn encode(bytes: &[u8]) -> String {
         let held = held << (5 * characters - 8 * group.len());
         text.extend((0..characters).rev().map(|place| character(held >> (5 * place))));
     }
-    text
+    String::from_utf8(text).expect("the alphabet is ASCII")
 }
 
 /// Reads the text that [`encode`] writes, and no other spelling of it.
@@ -94,8 +94,8 @@ const VALUES: [u8; 256] = {
 };
 
 /// The character of the lowest five bits.
-fn character(bits: u64) -> char {
-    char::from(ALPHABET[(bits & 31) as usize])
+fn character(bits: u64) -> u8 {
+    ALPHABET[(bits & 31) as usize]
 }
 
 fn value(character: char) -> Option<u8> {

@@ -144,8 +144,8 @@ impl SignedPacketBuilder {
     /// # Errors
     /// [`BuildError`] says which record is wrong, or by how many bytes the zone is too large and which record cost most.
     pub fn sign(&self, keypair: &Keypair) -> Result<SignedPacket, BuildError> {
-        let key = keypair.public_key();
-        let writer = self.write(&Origin::new(key))?;
+        let origin = Origin::new(keypair.public_key());
+        let writer = self.write(&origin)?;
         writer.check_size()?;
         let timestamp = self.timestamp.unwrap_or_else(Timestamp::now);
         let seq =
@@ -153,7 +153,7 @@ impl SignedPacketBuilder {
         let mut signable = Vec::with_capacity(writer.message().len().saturating_add(48));
         item::signable_bytes(seq, writer.message(), &mut signable);
         let signature = keypair.sign(&signable);
-        Ok(SignedPacket::seal_parts(key, signature, timestamp, writer.message())?)
+        Ok(SignedPacket::seal_parts(origin, signature, timestamp, writer.message())?)
     }
 
     /// Another name of [`Self::sign`].

@@ -5,54 +5,92 @@
 //! wildcards of [RFC 4592](https://www.rfc-editor.org/rfc/rfc4592)) is decided here.
 
 use crate::{
-    labels::{self, Labels},
-    message::{self, DnsError, Place},
+    labels,
+    message::{self, DnsError, LabelStarts, Place},
     owner::Origin,
 };
 
 /// Ends a label in a sort key; sorts before every byte of a label.
 const END: u8 = 0;
-/// Stands before a byte of a label that would look like [`END`] or like itself.
-const ESCAPE: u8 = 1;
+
+/// What each byte of a label becomes in a sort key: its place among all bytes but the capital letters, counted from 1.
+/// Capitals share the place of their small letters, which is what makes room for [`END`].
+#[expect(
+    clippy::indexing_slicing,
+    reason = "computed by the compiler, which would stop at a wrong index"
+)]
+const PLACES: [u8; 256] = {
+    let mut places = [0; 256];
+    let (mut byte, mut place) = (0_usize, END);
+    while byte < 256 {
+        if byte < b'A' as usize || byte > b'Z' as usize {
+            place += 1;
+            places[byte] = place;
+        }
+        byte += 1;
+    }
+    let mut capital = b'A';
+    while capital <= b'Z' {
+        places[capital as usize] = places[capital.to_ascii_lowercase() as usize];
+        capital += 1;
+    }
+    places
+};
 
 /// The records of a packet, in the message's order and in the order of their names.
+///
+/// A name is compared by its sort key: its labels from the right, in lower case, each with [`END`] behind it. So the
+/// names below another begin with its key, and stand together.
 #[derive(Debug)]
 pub(crate) struct Index {
-    records: Box<[Indexed]>,
+    records: Vec<Indexed>,
     /// The records below the key, by sort key and then in the message's order.
-    sorted: Box<[u16]>,
+    sorted: Vec<Sorted>,
     /// The sort keys, one after another.
-    keys: Box<[u8]>,
+    keys: Vec<u8>,
 }
 
 /// A record of the answer section.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Indexed {
     pub(crate) place: Place,
-    /// The sort key of a name below the key; nothing for any other name.
-    key: Option<(u32, u32)>,
+    /// Whether the name lies below the key.
+    pub(crate) in_zone: bool,
+}
+
+/// A record below the key, by its name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sorted {
+    /// The first bytes of the sort key, which settle most comparisons.
+    prefix: u64,
+    start: u32,
+    end: u32,
+    /// Which record it is, in the message's order.
+    number: u16,
 }
 
 impl Index {
     /// Walks a message and sorts what it contains.
     pub(crate) fn new(message: &[u8], origin: &Origin) -> Result<Self, DnsError> {
-        let places = message::walk(message)?;
-        let mut records: Vec<Indexed> = Vec::with_capacity(places.len());
-        let mut keys = Vec::with_capacity(places.len().saturating_mul(16));
-        for place in places {
-            let same = records.last().filter(|last| same_name(message, last.place, place));
-            let key = match same {
-                Some(last) => last.key,
-                None => key_of(message, place, origin, &mut keys)?,
-            };
-            records.push(Indexed { place, key });
-        }
-        let mut sorted: Vec<u16> = (0..u16::MAX)
-            .zip(&records)
-            .filter_map(|(number, record)| record.key.map(|_| number))
-            .collect();
-        sorted.sort_by_key(|number| (key_bytes(&keys, &records, *number), *number));
-        Ok(Self { records: records.into(), sorted: sorted.into(), keys: keys.into() })
+        let capacity = message::answers(message)?;
+        let mut records = Vec::with_capacity(capacity);
+        let mut sorted = Vec::with_capacity(capacity);
+        let mut keys = Vec::with_capacity(message.len());
+        let mut own_label = OwnLabel { origin, at: None };
+        message::walk(message, |place, labels| {
+            let above = own_label.above(message, labels);
+            if let Some(above) = above {
+                let number = u16::try_from(records.len()).unwrap_or(u16::MAX);
+                sorted.push(Sorted::new(message, above, number, &mut keys));
+            }
+            records.push(Indexed { place, in_zone: above.is_some() });
+        })?;
+        sorted.sort_unstable_by(|one: &Sorted, other: &Sorted| {
+            let order = one.prefix.cmp(&other.prefix);
+            let order = order.then_with(|| one.key(&keys).cmp(other.key(&keys)));
+            order.then_with(|| one.number.cmp(&other.number))
+        });
+        Ok(Self { records, sorted, keys })
     }
 
     /// All records, in the message's order.
@@ -60,160 +98,150 @@ impl Index {
         &self.records
     }
 
-    pub(crate) fn record(&self, number: u16) -> Option<&Indexed> {
-        self.records.get(usize::from(number))
+    pub(crate) fn record(&self, sorted: &Sorted) -> Option<&Indexed> {
+        self.records.get(usize::from(sorted.number))
     }
 
     /// The records that answer for a name below the key: its own, or those of the wildcard that covers it.
-    pub(crate) fn find(&self, name: &SortKey) -> &[u16] {
-        let exact = self.exact(name.as_bytes());
-        if !exact.is_empty() || self.exists(name.as_bytes()) {
-            return exact;
+    pub(crate) fn find(&self, name: &SortKey) -> &[Sorted] {
+        let name = name.as_bytes();
+        let at = self.first_from(name);
+        let next = self.sorted.get(at).map_or(&[][..], |next| next.key(&self.keys));
+        if next.starts_with(name) {
+            return self.equal_from(at, name);
         }
-        let mut closest = *name;
-        while closest.pop() && !self.exists(closest.as_bytes()) {}
-        closest.push(b"*");
-        self.exact(closest.as_bytes())
+        // The longest part of the name that exists is shared with a neighbour in this order (RFC 4592 3.3.1).
+        let before = at.checked_sub(1).and_then(|before| self.sorted.get(before));
+        let before = before.map_or(&[][..], |before| before.key(&self.keys));
+        let encloser = shared_labels(name, next).max(shared_labels(name, before));
+        let wildcard = SortKey::wildcard(name.get(..encloser).unwrap_or_default());
+        let wildcard = wildcard.as_bytes();
+        self.equal_from(self.first_from(wildcard), wildcard)
     }
 
-    /// The records of all names that have exactly one label more than `parent`, in the order of their names.
-    pub(crate) fn children(&self, parent: &SortKey) -> (&[u16], usize) {
+    /// The records of all names below `parent` with their distance, in the order of their names.
+    pub(crate) fn below(&self, parent: &SortKey) -> &[Sorted] {
         let parent = parent.as_bytes();
-        let first = self.sorted.partition_point(|number| self.key(*number) < parent);
-        let rest = self.sorted.get(first..).unwrap_or_default();
-        let count = rest.partition_point(|number| self.key(*number).starts_with(parent));
-        (rest.get(..count).unwrap_or_default(), parent.len())
-    }
-
-    /// Whether the record's name has exactly one label more than the name whose sort key is that long.
-    pub(crate) fn is_child(&self, number: u16, parent: usize) -> bool {
-        let below = self.key(number).get(parent..).unwrap_or_default();
-        below.iter().position(|byte| *byte == END).is_some_and(|end| end + 1 == below.len())
-    }
-
-    fn exact(&self, key: &[u8]) -> &[u16] {
-        let first = self.sorted.partition_point(|number| self.key(*number) < key);
-        let rest = self.sorted.get(first..).unwrap_or_default();
-        let count = rest.iter().take_while(|number| self.key(**number) == key).count();
+        let rest = self.sorted.get(self.first_from(parent)..).unwrap_or_default();
+        let count = rest.partition_point(|sorted| sorted.key(&self.keys).starts_with(parent));
         rest.get(..count).unwrap_or_default()
     }
 
-    /// Whether a name exists: it has records, or a name below it has ([RFC 4592 2.2.2]).
-    ///
-    /// [RFC 4592 2.2.2]: https://www.rfc-editor.org/rfc/rfc4592#section-2.2.2
-    fn exists(&self, key: &[u8]) -> bool {
-        let first = self.sorted.partition_point(|number| self.key(*number) < key);
-        key.is_empty()
-            || self.sorted.get(first).is_some_and(|number| self.key(*number).starts_with(key))
+    /// Whether the record's name has exactly one label more than the name whose sort key is that long.
+    pub(crate) fn is_child(&self, sorted: &Sorted, parent: usize) -> bool {
+        let below = sorted.key(&self.keys).get(parent..).unwrap_or_default();
+        below.iter().position(|byte| *byte == END).is_some_and(|end| end + 1 == below.len())
     }
 
-    fn key(&self, number: u16) -> &[u8] {
-        key_bytes(&self.keys, &self.records, number)
+    /// Where the first name stands that does not sort before this one.
+    fn first_from(&self, key: &[u8]) -> usize {
+        let prefix = labels::first_bytes(key);
+        self.sorted.partition_point(|sorted| {
+            sorted.prefix < prefix || (sorted.prefix == prefix && sorted.key(&self.keys) < key)
+        })
+    }
+
+    fn equal_from(&self, first: usize, key: &[u8]) -> &[Sorted] {
+        let rest = self.sorted.get(first..).unwrap_or_default();
+        let count = rest.iter().take_while(|sorted| sorted.key(&self.keys) == key).count();
+        rest.get(..count).unwrap_or_default()
     }
 }
 
-impl Indexed {
-    pub(crate) fn in_zone(&self) -> bool {
-        self.key.is_some()
+impl Sorted {
+    /// Appends the sort key of the labels that begin at these places.
+    fn new(message: &[u8], starts: &[u16], number: u16, keys: &mut Vec<u8>) -> Self {
+        let start = keys.len();
+        for at in starts.iter().rev() {
+            keys.extend(places(message::label_at(message, usize::from(*at))));
+            keys.push(END);
+        }
+        let prefix = labels::first_bytes(keys.get(start..).unwrap_or_default());
+        // Fewer records than the message has bytes, each with a key shorter than two names: 32 bits are plenty.
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { prefix, start: offset(start), end: offset(keys.len()), number }
+    }
+
+    fn key<'a>(&self, keys: &'a [u8]) -> &'a [u8] {
+        keys.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
-/// A name below a key in a form whose bytes sort as names do: its labels from the right, in lower case.
-#[derive(Clone, Copy)]
+/// Finds the key's own label at the end of names.
+struct OwnLabel<'a> {
+    origin: &'a Origin,
+    /// Where it was found before; most names end there by way of a pointer.
+    at: Option<u16>,
+}
+
+impl OwnLabel<'_> {
+    /// The labels before the key's own, if the name ends in that.
+    fn above<'a>(&mut self, message: &[u8], labels: &'a LabelStarts) -> Option<&'a [u16]> {
+        let (last, above) = labels.as_slice().split_last()?;
+        if self.at != Some(*last) {
+            let label = message::label_at(message, usize::from(*last));
+            if !self.origin.is_label(label) {
+                return None;
+            }
+            self.at = Some(*last);
+        }
+        Some(above)
+    }
+}
+
+/// A sort key in a buffer of its own.
 pub(crate) struct SortKey {
-    bytes: [u8; 2 * labels::MAX_LABELS],
+    bytes: [u8; SortKey::CAPACITY],
     length: usize,
 }
 
 impl SortKey {
+    /// As many bytes as a name, and the label of a wildcard.
+    const CAPACITY: usize = labels::MAX_LABELS + 2;
+
+    /// The key of labels in wire form, without those of the zone's key.
     pub(crate) fn new(relative: &[u8]) -> Self {
-        let mut key = Self { bytes: [0; 2 * labels::MAX_LABELS], length: 0 };
-        let mut ends = [0_u8; labels::MAX_LABELS / 2 + 1];
-        let mut count = 0;
-        let mut end = 0_u8;
-        for (label, slot) in labels::iter(relative).zip(&mut ends) {
-            *slot = end;
-            // A run of labels is shorter than 255 bytes.
-            end = end.saturating_add(u8::try_from(label.len() + 1).unwrap_or(u8::MAX));
-            count += 1;
-        }
-        for start in ends.get(..count).unwrap_or_default().iter().rev() {
-            let label = relative.get(usize::from(*start)..).map(labels::iter);
-            key.push(label.and_then(|mut labels| labels.next()).unwrap_or_default());
+        let mut key = Self { bytes: [0; Self::CAPACITY], length: relative.len() };
+        // From the left in the name is from the right in the key.
+        let mut end = relative.len();
+        for label in labels::iter(relative) {
+            let start = end.saturating_sub(label.len() + 1);
+            key.write(start, label);
+            end = start;
         }
         key
     }
 
-    fn push(&mut self, label: &[u8]) {
-        for byte in label.iter().map(u8::to_ascii_lowercase) {
-            if byte <= ESCAPE {
-                self.put(ESCAPE);
-                self.put(byte + 1);
-            } else {
-                self.put(byte);
-            }
+    /// The key of the wildcard below a name that has this key.
+    fn wildcard(encloser: &[u8]) -> Self {
+        let mut key = Self { bytes: [0; Self::CAPACITY], length: encloser.len() + 2 };
+        if let Some(start) = key.bytes.get_mut(..encloser.len()) {
+            start.copy_from_slice(encloser);
         }
-        self.put(END);
+        key.write(encloser.len(), b"*");
+        key
     }
 
-    /// Takes off the label that was pushed last; false if there is none.
-    fn pop(&mut self) -> bool {
-        let Some(before) = self.length.checked_sub(1) else { return false };
-        let rest = self.bytes.get(..before).unwrap_or_default();
-        self.length = rest.iter().rposition(|byte| *byte == END).map_or(0, |end| end + 1);
-        true
+    /// Writes a label; the [`END`] behind it is there already.
+    fn write(&mut self, start: usize, label: &[u8]) {
+        let slots = self.bytes.get_mut(start..).unwrap_or_default();
+        slots.iter_mut().zip(places(label)).for_each(|(slot, place)| *slot = place);
     }
 
-    fn put(&mut self, byte: u8) {
-        // Two bytes for each of a name's, and names are bounded: there is always room.
-        if let Some(slot) = self.bytes.get_mut(self.length) {
-            *slot = byte;
-            self.length += 1;
-        }
-    }
-
-    fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
-/// Whether two records share one written name, or two pointers to one place.
-fn same_name(message: &[u8], one: Place, other: Place) -> bool {
-    let name = |place: Place| message::u16_at(message, place.name).filter(|first| *first >= 0xc000);
-    match (name(one), name(other)) {
-        (Some(one), Some(other)) => one == other,
-        (None, Some(pointer)) => usize::from(pointer & 0x3fff) == one.name,
-        (Some(_) | None, None) => false,
-    }
+/// What a label becomes in a sort key.
+#[expect(clippy::indexing_slicing, reason = "a byte is always within a table of 256")]
+fn places(label: &[u8]) -> impl Iterator<Item = u8> {
+    label.iter().map(|byte| PLACES[usize::from(*byte)])
 }
 
-/// Appends the sort key of a record's name, if the name lies below the key.
-fn key_of(
-    message: &[u8],
-    place: Place,
-    origin: &Origin,
-    keys: &mut Vec<u8>,
-) -> Result<Option<(u32, u32)>, DnsError> {
-    let mut labels = Labels::new();
-    let mut fits = Ok(());
-    message::walk_name(message, place.name, message.len(), |label| {
-        fits = fits.and_then(|()| labels.push(label));
-    })?;
-    fits.map_err(|_| DnsError::NameTooLong)?;
-    if !labels.last().is_some_and(|last| last.eq_ignore_ascii_case(origin.label())) {
-        return Ok(None);
-    }
-    labels.pop();
-    let key = SortKey::new(labels.as_wire());
-    let start = keys.len();
-    keys.extend_from_slice(key.as_bytes());
-    Ok(u32::try_from(start).ok().zip(u32::try_from(keys.len()).ok()))
-}
-
-fn key_bytes<'a>(keys: &'a [u8], records: &[Indexed], number: u16) -> &'a [u8] {
-    records
-        .get(usize::from(number))
-        .and_then(|record| record.key)
-        .and_then(|(start, end)| keys.get(start as usize..end as usize))
-        .unwrap_or_default()
+/// How many bytes of `name` are labels that `other` begins with too.
+fn shared_labels(name: &[u8], other: &[u8]) -> usize {
+    let shared = name.iter().zip(other).take_while(|(one, two)| one == two).count();
+    let shared = name.get(..shared).unwrap_or_default();
+    shared.iter().rposition(|byte| *byte == END).map_or(0, |end| end + 1)
 }

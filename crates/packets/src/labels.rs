@@ -3,7 +3,10 @@
 //! Separate because lookups, the builder and the reader of packets all handle names, and none of them may allocate
 //! for one or exceed the limits of [RFC 1035 2.3.4](https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4).
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    slice,
+};
 
 use thiserror::Error;
 
@@ -19,24 +22,9 @@ pub(crate) struct Labels {
     length: usize,
 }
 
-/// A name read from text: its labels, and whether it ended in `@`, the key itself.
-pub(crate) struct NameText {
-    pub(crate) labels: Labels,
-    pub(crate) at_apex: bool,
-}
-
 impl Labels {
     pub(crate) const fn new() -> Self {
         Self { bytes: [0; MAX_LABELS], length: 0 }
-    }
-
-    /// Labels that some earlier `Labels` gave out.
-    pub(crate) fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
-        let mut labels = Self::new();
-        for label in iter(wire) {
-            labels.push(label)?;
-        }
-        Ok(labels)
     }
 
     pub(crate) fn push(&mut self, label: &[u8]) -> Result<(), NameError> {
@@ -59,37 +47,57 @@ impl Labels {
     }
 
     /// Reads a name as people write it: labels between dots, `\.` and `\DDD` for other bytes, a trailing dot or none,
-    /// empty labels ignored, `@` as the last label for the key.
-    pub(crate) fn parse(text: &str) -> Result<NameText, NameError> {
-        let mut labels = Self::new();
-        let mut label = LabelText::new();
-        let mut ends_in_at = false;
-        let mut rest = text.bytes();
-        while let Some(byte) = rest.next() {
+    /// empty labels ignored. Says whether it ends in `@`, the key, or is empty, which means the same.
+    pub(crate) fn read(&mut self, text: &str) -> Result<bool, NameError> {
+        let mut reading = Reading { labels: self, label: 0, escaped: false, ends_in_at: false };
+        let mut rest = text.as_bytes();
+        while let Some((plain, byte, after)) = split_at_special(rest) {
+            reading.extend(plain);
+            let mut after = after.iter();
             match byte {
-                b'.' => ends_in_at = label.finish(&mut labels)?.unwrap_or(ends_in_at),
-                b'\\' => label.push_escaped(&mut rest)?,
-                0..=b' ' | 0x7f => return Err(NameError::Character { byte }),
-                _ => label.push(byte),
+                b'.' => reading.finish()?,
+                b'\\' => {
+                    reading.escaped = true;
+                    reading.extend(&[escaped(&mut after).ok_or(NameError::Escape)?]);
+                }
+                _ => return Err(NameError::Character { byte }),
             }
+            rest = after.as_slice();
         }
-        ends_in_at = label.finish(&mut labels)?.unwrap_or(ends_in_at);
+        reading.extend(rest);
+        reading.finish()?;
+        let ends_in_at = reading.ends_in_at;
         if ends_in_at {
-            labels.pop();
+            self.pop();
         }
-        let at_apex = ends_in_at || labels.length == 0;
-        Ok(NameText { labels, at_apex })
+        Ok(ends_in_at || self.length == 0)
     }
 
     /// Takes off the last label.
     pub(crate) fn pop(&mut self) {
-        let last = self.last().map_or(0, |label| label.len() + 1);
-        self.length = self.length.saturating_sub(last);
+        self.length = split_last(self.as_wire()).map_or(0, |(above, _)| above.len());
     }
 
     pub(crate) fn last(&self) -> Option<&[u8]> {
-        iter(self.as_wire()).last()
+        split_last(self.as_wire()).map(|(_, last)| last)
     }
+}
+
+/// The labels before the last one, and that.
+pub(crate) fn split_last(wire: &[u8]) -> Option<(&[u8], &[u8])> {
+    let last = iter(wire).last()?;
+    let above = wire.len().checked_sub(last.len() + 1)?;
+    Some((wire.get(..above)?, last))
+}
+
+/// The first bytes as a number that sorts as they do; what is missing counts as zero.
+pub(crate) fn first_bytes(bytes: &[u8]) -> u64 {
+    if let Some(first) = bytes.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    let mut first = [0; 8];
+    first.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = *byte);
+    u64::from_be_bytes(first)
 }
 
 impl fmt::Debug for Labels {
@@ -109,7 +117,7 @@ pub(crate) fn iter(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Writes a run of labels as text that [`Labels::parse`] reads back: bytes that are not printable, and those that
+/// Writes a run of labels as text that [`Labels::read`] reads back: bytes that are not printable, and those that
 /// mean something in a name or a zone file, are escaped. A run without labels writes nothing.
 pub(crate) fn write_text(wire: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (position, label) in iter(wire).enumerate() {
@@ -138,58 +146,63 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// The label that is being read from text.
-struct LabelText {
-    bytes: [u8; MAX_LABEL],
-    /// May exceed the buffer, to tell how long the label would have been.
-    length: usize,
-    escaped: bool,
+/// The bytes before the first one that means something or has no business in a name, that byte, and those after it.
+fn split_at_special(text: &[u8]) -> Option<(&[u8], u8, &[u8])> {
+    let is_special = |byte: &u8| matches!(byte, b'.' | b'\\' | 0..=b' ' | 0x7f);
+    let (plain, rest) = text.split_at_checked(text.iter().position(is_special)?)?;
+    let (byte, after) = rest.split_first()?;
+    Some((plain, *byte, after))
 }
 
-impl LabelText {
-    const fn new() -> Self {
-        Self { bytes: [0; MAX_LABEL], length: 0, escaped: false }
+/// What a backslash in text stands for: three digits for a byte, any other character for itself.
+pub(crate) fn escaped(rest: &mut slice::Iter<'_, u8>) -> Option<u8> {
+    let first = rest.next()?;
+    if !first.is_ascii_digit() {
+        return Some(*first);
     }
+    let digits = [first, rest.next()?, rest.next()?];
+    let value = digits.into_iter().try_fold(0_u16, |value, digit| {
+        digit.is_ascii_digit().then(|| value * 10 + u16::from(digit - b'0'))
+    })?;
+    u8::try_from(value).ok()
+}
 
-    fn push(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.length) {
-            *slot = byte;
+/// A name that is being read from text, label by label into its place.
+struct Reading<'a> {
+    labels: &'a mut Labels,
+    /// How many bytes the label that is being read has; they stand behind the others and may exceed the buffer.
+    label: usize,
+    escaped: bool,
+    ends_in_at: bool,
+}
+
+impl Reading<'_> {
+    fn extend(&mut self, bytes: &[u8]) {
+        let start = self.labels.length.saturating_add(self.label).saturating_add(1);
+        self.label = self.label.saturating_add(bytes.len());
+        if let Some(slots) = self.labels.bytes.get_mut(start..start.saturating_add(bytes.len())) {
+            slots.copy_from_slice(bytes);
         }
-        self.length = self.length.saturating_add(1);
     }
 
-    /// Reads what follows a backslash: three digits, or one other character.
-    fn push_escaped(&mut self, rest: &mut std::str::Bytes<'_>) -> Result<(), NameError> {
-        let first = rest.next().ok_or(NameError::Escape)?;
-        let byte = if first.is_ascii_digit() {
-            let digits = [Some(first), rest.next(), rest.next()];
-            digits
-                .into_iter()
-                .try_fold(0_u16, |value, digit| {
-                    let digit = digit.filter(u8::is_ascii_digit)?;
-                    Some(value * 10 + u16::from(digit - b'0'))
-                })
-                .and_then(|value| u8::try_from(value).ok())
-                .ok_or(NameError::Escape)?
-        } else {
-            first
+    /// Ends the label, if it is not empty.
+    fn finish(&mut self) -> Result<(), NameError> {
+        let bytes = std::mem::take(&mut self.label);
+        let escaped = std::mem::take(&mut self.escaped);
+        if bytes == 0 {
+            return Ok(());
+        }
+        let Some(length) = u8::try_from(bytes).ok().filter(|_| bytes <= MAX_LABEL) else {
+            return Err(NameError::LabelTooLong { bytes });
         };
-        self.escaped = true;
-        self.push(byte);
+        let end = self.labels.length.saturating_add(bytes).saturating_add(1);
+        let Some([first, label @ ..]) = self.labels.bytes.get_mut(self.labels.length..end) else {
+            return Err(NameError::TooLong);
+        };
+        *first = length;
+        self.ends_in_at = label == b"@" && !escaped;
+        self.labels.length = end;
         Ok(())
-    }
-
-    /// Ends the label: an empty one is ignored, of any other the answer is whether it is a bare `@`.
-    fn finish(&mut self, labels: &mut Labels) -> Result<Option<bool>, NameError> {
-        let label = std::mem::replace(self, Self::new());
-        let Some(bytes) = label.bytes.get(..label.length) else {
-            return Err(NameError::LabelTooLong { bytes: label.length });
-        };
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        labels.push(bytes)?;
-        Ok(Some(bytes == b"@" && !label.escaped))
     }
 }
 

@@ -127,7 +127,7 @@ pub(crate) fn visit<'a>(
             Texts => texts_end(message, at, end).ok_or(malformed)?,
             Params => params_end(message, at, end).ok_or(malformed)?,
             Name | PlainName => {
-                at = message::walk_name(message, at, end, |label| each(Part::Label(label)))?;
+                at = message::walk_name(message, at, end, |_, label| each(Part::Label(label)))?;
                 each(Part::EndOfName(*field));
                 continue;
             }

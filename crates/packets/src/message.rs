@@ -46,11 +46,19 @@ impl Place {
     }
 }
 
-/// Checks a whole message and says where the records of its answer section stand.
+/// How many records the answer section has, if the bytes that follow can hold that many.
+pub(crate) fn answers(message: &[u8]) -> Result<usize, DnsError> {
+    counts(message).map(|[_, answers, _, _]| answers)
+}
+
+/// Checks a whole message and gives each record of its answer section to `each`, with the labels of its name.
 ///
 /// What real packets contain is accepted: any id and flags but the reserved bit, questions, further sections, types
 /// that nobody knows, bytes after the last record.
-pub(crate) fn walk(message: &[u8]) -> Result<Vec<Place>, DnsError> {
+pub(crate) fn walk(
+    message: &[u8],
+    mut each: impl FnMut(Place, &LabelStarts),
+) -> Result<(), DnsError> {
     let flags = u16_at(message, 2).ok_or(DnsError::Truncated)?;
     if flags & 0x0040 != 0 {
         return Err(DnsError::ReservedBit);
@@ -63,16 +71,47 @@ pub(crate) fn walk(message: &[u8]) -> Result<Vec<Place>, DnsError> {
             return Err(DnsError::Truncated);
         }
     }
-    let mut places = Vec::with_capacity(answers);
+    let mut labels = LabelStarts::new();
     for _ in 0..answers {
-        let place = record(message, at)?;
+        let place = record(message, at, &mut labels)?;
         at = place.end();
-        places.push(place);
+        each(place, &labels);
     }
     for _ in 0..authority.saturating_add(additional) {
-        at = record(message, at)?.end();
+        at = record(message, at, &mut labels)?.end();
     }
-    Ok(places)
+    Ok(())
+}
+
+/// Where the labels of a name begin.
+pub(crate) struct LabelStarts {
+    starts: [u16; MAX_NAME / 2],
+    count: usize,
+}
+
+impl LabelStarts {
+    const fn new() -> Self {
+        Self { starts: [0; MAX_NAME / 2], count: 0 }
+    }
+
+    fn push(&mut self, at: usize) {
+        // Names are bounded, and messages shorter than 64 KiB.
+        if let (Some(slot), Ok(at)) = (self.starts.get_mut(self.count), u16::try_from(at)) {
+            *slot = at;
+            self.count += 1;
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u16] {
+        self.starts.get(..self.count).unwrap_or_default()
+    }
+}
+
+/// The label at a place where one begins.
+pub(crate) fn label_at(message: &[u8], at: usize) -> &[u8] {
+    let rest = message.get(at..).unwrap_or_default();
+    let Some((length, rest)) = rest.split_first() else { return &[] };
+    rest.get(..usize::from(*length)).unwrap_or_default()
 }
 
 /// The four counts of the header, if the bytes that follow can hold that much.
@@ -88,8 +127,9 @@ fn counts(message: &[u8]) -> Result<[usize; 4], DnsError> {
     if needed > message.len() { Err(DnsError::Counts) } else { Ok(counts) }
 }
 
-fn record(message: &[u8], at: usize) -> Result<Place, DnsError> {
-    let body = skip_name(message, at, message.len())?;
+fn record(message: &[u8], at: usize, labels: &mut LabelStarts) -> Result<Place, DnsError> {
+    labels.count = 0;
+    let body = walk_name(message, at, message.len(), |start, _| labels.push(start))?;
     let rtype = u16_at(message, body).ok_or(DnsError::Truncated)?;
     let class = u16_at(message, body.saturating_add(2)).ok_or(DnsError::Truncated)?;
     let length = u16_at(message, body.saturating_add(8)).ok_or(DnsError::Truncated)?;
@@ -113,17 +153,17 @@ pub(crate) fn is_class(class: u16) -> bool {
 
 /// Checks the name at `at` and says where what follows it begins.
 pub(crate) fn skip_name(message: &[u8], at: usize, limit: usize) -> Result<usize, DnsError> {
-    walk_name(message, at, limit, |_| {})
+    walk_name(message, at, limit, |_, _| {})
 }
 
-/// Gives each label of the name at `at` to `each`, and says where what follows the name begins.
+/// Gives each label of the name at `at` to `each` with its place, and says where what follows the name begins.
 ///
 /// Pointers lead backwards, and both they and the labels are bounded, so every name comes to its end.
 pub(crate) fn walk_name<'a>(
     message: &'a [u8],
     at: usize,
     limit: usize,
-    mut each: impl FnMut(&'a [u8]),
+    mut each: impl FnMut(usize, &'a [u8]),
 ) -> Result<usize, DnsError> {
     let message = message.get(..limit).ok_or(DnsError::Truncated)?;
     let (mut cursor, mut end) = (at, None);
@@ -138,8 +178,9 @@ pub(crate) fn walk_name<'a>(
                 if length > MAX_NAME {
                     return Err(DnsError::NameTooLong);
                 }
-                cursor = next.saturating_add(byte);
-                each(message.get(next..cursor).ok_or(DnsError::Truncated)?);
+                let after = next.saturating_add(byte);
+                each(cursor, message.get(next..after).ok_or(DnsError::Truncated)?);
+                cursor = after;
             }
             0xc0..=0xff => {
                 let low = usize::from(*message.get(next).ok_or(DnsError::Truncated)?);

@@ -6,15 +6,15 @@ mod stored;
 
 use std::{fmt, slice, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mainstay_keys::{PublicKey, PublicKeyError, Signature, SignatureError};
 use mainstay_krpc::item;
 use thiserror::Error;
 
 use crate::{
     Record, SignedPacketBuilder, Timestamp, TimestampError,
-    index::{Index, Indexed, SortKey},
-    labels::{Labels, NameText},
+    index::{Index, Indexed, SortKey, Sorted},
+    labels::Labels,
     message::DnsError,
     owner::Origin,
 };
@@ -87,9 +87,8 @@ impl SignedPacket {
     /// # Errors
     /// [`VerifyError`] says what is wrong, the first of length, key, timestamp, signature and DNS message.
     pub fn from_bytes(bytes: &Bytes) -> Result<Self, VerifyError> {
-        let parts = Parts::of(bytes)?;
-        let key = PublicKey::try_from(parts.key)?;
-        Self::verify(key, parts, bytes)
+        let key = PublicKey::try_from(Parts::of(bytes)?.key)?;
+        Self::verify(key, bytes.clone())
     }
 
     /// Verifies what a relay sends for a key: a packet without the key.
@@ -102,49 +101,49 @@ impl SignedPacket {
     ) -> Result<Self, VerifyError> {
         let length = payload.len().saturating_add(KEY);
         check_length(length)?;
-        let mut bytes = BytesMut::with_capacity(length);
+        let mut bytes = Vec::with_capacity(length);
         bytes.extend_from_slice(public_key.as_bytes());
         bytes.extend_from_slice(payload);
-        let bytes = bytes.freeze();
-        Self::verify(*public_key, Parts::of(&bytes)?, &bytes)
+        Self::verify(*public_key, bytes.into())
     }
 
-    fn verify(key: PublicKey, parts: Parts<'_>, bytes: &Bytes) -> Result<Self, VerifyError> {
+    fn verify(key: PublicKey, bytes: Bytes) -> Result<Self, VerifyError> {
+        let parts = Parts::of(&bytes)?;
+        let (signature, timestamp) = (parts.signature, parts.timestamp);
         let seq = parts
             .timestamp
             .to_seq()
-            .ok_or(TimestampError::TooFar { micros: parts.timestamp.as_u64() })?;
+            .ok_or(TimestampError::TooFar { micros: timestamp.as_u64() })?;
         let mut signable = Vec::with_capacity(parts.dns.len().saturating_add(48));
         item::signable_bytes(seq, parts.dns, &mut signable);
-        key.verify(&signable, &parts.signature)?;
-        Ok(Self::seal(key, bytes.clone(), parts.signature, parts.timestamp)?)
+        key.verify(&signable, &signature)?;
+        Ok(Self::seal(Origin::new(key), bytes, signature, timestamp)?)
     }
 
     /// Makes a packet of bytes whose signature is known to be right.
     fn seal(
-        key: PublicKey,
+        origin: Origin,
         bytes: Bytes,
         signature: Signature,
         timestamp: Timestamp,
     ) -> Result<Self, DnsError> {
-        let origin = Origin::new(key);
         let index = Index::new(bytes.get(DNS..).unwrap_or_default(), &origin)?;
         Ok(Self(Arc::new(Sealed { bytes, origin, signature, timestamp, index })))
     }
 
     /// As [`Self::seal`], from the parts of a packet.
     pub(crate) fn seal_parts(
-        key: PublicKey,
+        origin: Origin,
         signature: Signature,
         timestamp: Timestamp,
         dns: &[u8],
     ) -> Result<Self, DnsError> {
-        let mut bytes = BytesMut::with_capacity(DNS.saturating_add(dns.len()));
-        bytes.extend_from_slice(key.as_bytes());
+        let mut bytes = Vec::with_capacity(DNS.saturating_add(dns.len()));
+        bytes.extend_from_slice(origin.key().as_bytes());
         bytes.extend_from_slice(signature.as_bytes());
         bytes.extend_from_slice(&timestamp.as_u64().to_be_bytes());
         bytes.extend_from_slice(dns);
-        Self::seal(key, bytes.freeze(), signature, timestamp)
+        Self::seal(origin, bytes.into(), signature, timestamp)
     }
 
     /// The whole packet: key, signature, timestamp, DNS message.
@@ -208,11 +207,13 @@ impl SignedPacket {
     #[must_use]
     pub fn resource_records(&self, name: &str) -> Records<'_> {
         let nothing = Records { packet: self, sorted: [].iter(), parent: None };
-        let Some(labels) = self.relative(name) else { return nothing };
-        let wire = labels.as_wire();
+        let mut labels = Labels::new();
+        let Ok(at_apex) = labels.read(name) else { return nothing };
+        let Ok(wire) = self.0.origin.relative(labels.as_wire(), at_apex) else { return nothing };
         if let Some(parent) = wire.strip_prefix(b"\x01*") {
-            let (sorted, parent) = self.0.index.children(&SortKey::new(parent));
-            return Records { packet: self, sorted: sorted.iter(), parent: Some(parent) };
+            let parent = SortKey::new(parent);
+            let sorted = self.0.index.below(&parent).iter();
+            return Records { packet: self, sorted, parent: Some(parent.as_bytes().len()) };
         }
         let sorted = self.0.index.find(&SortKey::new(wire));
         Records { packet: self, sorted: sorted.iter(), parent: None }
@@ -236,11 +237,6 @@ impl SignedPacket {
     pub fn ttl(&self, minimum: u32, maximum: u32) -> u32 {
         let least = self.all_resource_records().map(|record| record.ttl()).min();
         least.unwrap_or(minimum).min(maximum).max(minimum)
-    }
-
-    fn relative(&self, name: &str) -> Option<Labels> {
-        let NameText { labels, at_apex } = Labels::parse(name).ok()?;
-        self.0.origin.relative(labels, at_apex).ok()
     }
 }
 
@@ -321,7 +317,7 @@ impl fmt::Debug for SignedPacket {
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     packet: &'a SignedPacket,
-    sorted: slice::Iter<'a, u16>,
+    sorted: slice::Iter<'a, Sorted>,
     /// For a query with `*`: the length of the sort key of the name above it.
     parent: Option<usize>,
 }
@@ -331,10 +327,10 @@ impl<'a> Iterator for Records<'a> {
 
     fn next(&mut self) -> Option<Record<'a>> {
         let index = &self.packet.0.index;
-        let number = self
+        let sorted = self
             .sorted
-            .find(|number| self.parent.is_none_or(|parent| index.is_child(**number, parent)))?;
-        index.record(*number).map(|indexed| Record::new(self.packet, indexed))
+            .find(|sorted| self.parent.is_none_or(|parent| index.is_child(sorted, parent)))?;
+        index.record(sorted).map(|indexed| Record::new(self.packet, indexed))
     }
 }
 

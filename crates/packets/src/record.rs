@@ -40,7 +40,7 @@ impl<'a> Record<'a> {
             self.message(),
             self.indexed.place.name,
             self.message().len(),
-            |label| {
+            |_, label| {
                 let _ = labels.push(label);
             },
         );
@@ -74,7 +74,7 @@ impl<'a> Record<'a> {
     /// claims about names that the key does not own, and prove nothing.
     #[must_use]
     pub fn in_zone(&self) -> bool {
-        self.indexed.in_zone()
+        self.indexed.in_zone
     }
 
     /// The data as it stands in the packet. Names in it may be compressed, with pointers into

@@ -6,7 +6,7 @@ use mainstay_krpc::item::{ItemError, MutableItem};
 use thiserror::Error;
 
 use super::SignedPacket;
-use crate::{DnsError, Timestamp, TimestampError};
+use crate::{DnsError, Timestamp, TimestampError, owner::Origin};
 
 impl SignedPacket {
     /// The packet as a mutable item ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)). Verifies the signature
@@ -39,7 +39,7 @@ impl TryFrom<&MutableItem> for SignedPacket {
         if dns.len() > Self::MAX_DNS_BYTES {
             return Err(StoredError::TooLong { seq, length: dns.len() });
         }
-        Self::seal_parts(*item.key(), *item.signature(), timestamp, dns)
+        Self::seal_parts(Origin::new(*item.key()), *item.signature(), timestamp, dns)
             .map_err(|source| StoredError::NotDns { seq, source })
     }
 }

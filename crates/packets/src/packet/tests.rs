@@ -375,7 +375,8 @@ fn oracle(packet: &SignedPacket, query: &str) -> Vec<RData<'static>> {
     let labels = |name: &crate::dns::Name<'_>| -> Vec<Vec<u8>> {
         name.as_bytes().map(<[u8]>::to_ascii_lowercase).collect()
     };
-    let NameText { labels: asked, at_apex } = Labels::parse(query).unwrap();
+    let mut asked = Labels::new();
+    let at_apex = asked.read(query).unwrap();
     let mut asked: Vec<Vec<u8>> =
         crate::labels::iter(asked.as_wire()).map(<[u8]>::to_ascii_lowercase).collect();
     let own = keypair().to_z32().into_bytes();

@@ -139,8 +139,8 @@ impl Session {
         for label in record.owner().iter_labels().filter(|label| !label.is_root()) {
             labels.push(label.as_slice()).map_err(|_| ZoneErrorKind::OutsideZone)?;
         }
-        let below = self.origin.below(labels).ok_or(ZoneErrorKind::OutsideZone)?;
-        Ok(Owner::below_apex(below.as_wire()))
+        let below = self.origin.below(labels.as_wire()).ok_or(ZoneErrorKind::OutsideZone)?;
+        Ok(Owner::below_apex(below))
     }
 
     /// Places what the scanner says, `line:column: words`, within the entry.

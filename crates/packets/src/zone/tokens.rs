@@ -3,6 +3,8 @@
 //! Separate because records of service bindings are read here and not by the parser behind us, and must be told from
 //! others first.
 
+use crate::labels;
+
 /// A run of characters between white space, quoted parts and escapes as they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token<'a> {
@@ -59,25 +61,13 @@ pub(super) fn position(entry: &str, at: usize) -> (usize, usize) {
 /// The bytes that a token stands for: quotes taken off, escapes resolved.
 pub(super) fn unquote(text: &str) -> Option<Vec<u8>> {
     let mut value = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
+    let mut rest = text.as_bytes().iter();
     while let Some(byte) = rest.next() {
         match byte {
             b'"' => {}
-            b'\\' => value.push(escaped(&mut rest)?),
-            _ => value.push(byte),
+            b'\\' => value.push(labels::escaped(&mut rest)?),
+            _ => value.push(*byte),
         }
     }
     Some(value)
-}
-
-fn escaped(rest: &mut std::str::Bytes<'_>) -> Option<u8> {
-    let first = rest.next()?;
-    if !first.is_ascii_digit() {
-        return Some(first);
-    }
-    let digits = [first, rest.next()?, rest.next()?];
-    let value = digits.into_iter().try_fold(0_u16, |value, digit| {
-        digit.is_ascii_digit().then(|| value * 10 + u16::from(digit - b'0'))
-    })?;
-    u8::try_from(value).ok()
 }
