@@ -259,3 +259,51 @@ fn no_spares_configured_means_none_kept() {
     assert_eq!(table.heard(Peer::new(id("11"), 3)), Heard::Refused(Refusal::Full));
     assert_eq!(table.spares().count(), 0);
 }
+
+#[test]
+fn below_a_wide_level_no_bucket_overflows_and_the_eldest_stay() {
+    let now = start();
+    let config = TableConfig { bucket_size: 1, wide_levels: vec![5], ..TableConfig::default() };
+    let mut table = Table::new(Id::ZERO, config);
+    let near = ["00001", "00010", "000011", "000101", "0000111"];
+    for (bits, number) in near.iter().zip(1..) {
+        assert_eq!(table.responded(now, Peer::new(id(bits), number), ms(10)), Insert::Added);
+    }
+    table.failed(now, &id("00001"));
+    table.responded(now, Peer::new(id("1"), 9), ms(10));
+    assert!(table.buckets().all(|bucket| bucket.entries <= bucket.capacity));
+    assert!(table.contains(&id("1")));
+    assert!(!table.contains(&id("00001")), "it fails, so it goes first");
+    assert!(table.contains(&id("000011")), "then the latest");
+    assert_eq!(ids(table.spares()), [id("000101"), id("0000111")]);
+}
+
+#[test]
+fn a_spare_does_not_get_a_place_that_its_own_new_self_is_about_to_take() {
+    let now = start();
+    let mut table = full_far_bucket(now, ["10", "11"]);
+    let before = Peer::new(id("101"), 9);
+    assert_eq!(table.responded(now, before, ms(100)), Insert::Queued);
+    table.failed(now, &id("0"));
+    // The same id answers from the host of a member that fails: the member goes, and the spare
+    // must not slip in beside the newcomer.
+    table.buckets[0].live_mut()[0].failures = 1;
+    let after = Peer { port: 2, host: 3 << 8, ..before };
+    table.responded(now, after, ms(100));
+    let held: Vec<Id<20>> = ids(table.iter().map(Entry::contact));
+    assert_eq!(held.iter().filter(|held| **held == before.id).count(), 1);
+    assert_eq!(table.entry(&before.id).unwrap().contact(), &after);
+}
+
+#[test]
+fn a_move_to_another_id_keeps_one_of_a_subnet_in_each_bucket() {
+    let (mut table, now) = (narrow_table(), start());
+    for (bits, number) in ["01", "011", "0001", "00001"].iter().zip(1..) {
+        table.responded(now, Peer::new(id(bits), number), ms(10 * u64::from(number)));
+    }
+    let sibling = Peer { id: id("001"), host: (1 << 8) + 1, port: 1, preferred: true };
+    assert_eq!(table.responded(now, sibling, ms(10)), Insert::Added, "another bucket");
+    table.rehome(id("1"));
+    let near = |peer: &&Peer| peer.subnet() == 1;
+    assert_eq!(table.iter().map(Entry::contact).filter(near).count(), 1);
+}
