@@ -6,6 +6,7 @@
 mod keys;
 mod krpc;
 mod mutate;
+mod packets;
 mod relay;
 
 pub use mutate::Mutator;
@@ -28,6 +29,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "krpc_message", seeds: krpc::message_seeds, run: krpc::message },
     Target { name: "bencoded_value", seeds: krpc::value_seeds, run: krpc::value },
     Target { name: "relay_headers", seeds: relay::seeds, run: relay::relay_headers },
+    Target { name: "signed_packet", seeds: packets::message_seeds, run: packets::signed_packet },
+    Target { name: "zone_text", seeds: packets::zone_seeds, run: packets::zone_text },
+    Target { name: "owner_name", seeds: packets::name_seeds, run: packets::owner_name },
 ];
 
 /// Feeds one input to the target of that name.
