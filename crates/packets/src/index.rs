@@ -50,10 +50,12 @@ pub(crate) struct Index {
     keys: Vec<u8>,
 }
 
-/// A record of the answer section.
+/// A record of the answer section. Packets are kept by the thousand, and no message in one is longer than 16 bits say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Indexed {
-    pub(crate) place: Place,
+    name: u16,
+    data: u16,
+    length: u16,
     /// Whether the name lies below the key.
     pub(crate) in_zone: bool,
 }
@@ -64,7 +66,7 @@ pub(crate) struct Sorted {
     /// The first bytes of the sort key, which settle most comparisons.
     prefix: u64,
     start: u32,
-    end: u32,
+    length: u16,
     /// Which record it is, in the message's order.
     number: u16,
 }
@@ -83,13 +85,14 @@ impl Index {
                 let number = u16::try_from(records.len()).unwrap_or(u16::MAX);
                 sorted.push(Sorted::new(message, above, number, &mut keys));
             }
-            records.push(Indexed { place, in_zone: above.is_some() });
+            records.push(Indexed::new(place, above.is_some()));
         })?;
         sorted.sort_unstable_by(|one: &Sorted, other: &Sorted| {
             let order = one.prefix.cmp(&other.prefix);
             let order = order.then_with(|| one.key(&keys).cmp(other.key(&keys)));
             order.then_with(|| one.number.cmp(&other.number))
         });
+        keys.shrink_to_fit();
         Ok(Self { records, sorted, keys })
     }
 
@@ -148,6 +151,18 @@ impl Index {
     }
 }
 
+impl Indexed {
+    fn new(place: Place, in_zone: bool) -> Self {
+        let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+        let Place { name, data, length } = place;
+        Self { name: short(name), data: short(data), length: short(length), in_zone }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        Place { name: self.name.into(), data: self.data.into(), length: self.length.into() }
+    }
+}
+
 impl Sorted {
     /// Appends the sort key of the labels that begin at these places.
     fn new(message: &[u8], starts: &[u16], number: u16, keys: &mut Vec<u8>) -> Self {
@@ -156,14 +171,16 @@ impl Sorted {
             keys.extend(places(message::label_at(message, usize::from(*at))));
             keys.push(END);
         }
-        let prefix = labels::first_bytes(keys.get(start..).unwrap_or_default());
-        // Fewer records than the message has bytes, each with a key shorter than two names: 32 bits are plenty.
-        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { prefix, start: offset(start), end: offset(keys.len()), number }
+        let key = keys.get(start..).unwrap_or_default();
+        // No key is longer than a name, and there are fewer names than the message has bytes.
+        let length = u16::try_from(key.len()).unwrap_or(u16::MAX);
+        let prefix = labels::first_bytes(key);
+        Self { prefix, start: u32::try_from(start).unwrap_or(u32::MAX), length, number }
     }
 
     fn key<'a>(&self, keys: &'a [u8]) -> &'a [u8] {
-        keys.get(self.start as usize..self.end as usize).unwrap_or_default()
+        let start = self.start as usize;
+        keys.get(start..start + usize::from(self.length)).unwrap_or_default()
     }
 }
 

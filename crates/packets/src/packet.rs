@@ -4,7 +4,7 @@
 
 mod stored;
 
-use std::{fmt, slice, sync::Arc};
+use std::{fmt, slice, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use mainstay_keys::{PublicKey, PublicKeyError, Signature, SignatureError};
@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::{
     Record, SignedPacketBuilder, Timestamp, TimestampError,
+    dns::TYPE,
     index::{Index, Indexed, SortKey, Sorted},
     labels::Labels,
     message::DnsError,
@@ -219,9 +220,23 @@ impl SignedPacket {
         Records { packet: self, sorted: sorted.iter(), parent: None }
     }
 
-    /// As [`Self::resource_records`], without those whose TTL is over when the packet was last seen `age` seconds ago.
-    pub fn fresh_resource_records(&self, name: &str, age: u32) -> impl Iterator<Item = Record<'_>> {
-        self.resource_records(name).filter(move |record| record.ttl() > age)
+    /// As [`Self::resource_records`], only those of one type.
+    pub fn resource_records_of(
+        &self,
+        name: &str,
+        rtype: TYPE,
+    ) -> impl Iterator<Item = Record<'_>> + use<'_> {
+        self.resource_records(name).filter(move |record| record.rtype() == rtype)
+    }
+
+    /// As [`Self::resource_records`], without those whose TTL is over when the packet was last seen this long ago.
+    pub fn fresh_resource_records(
+        &self,
+        name: &str,
+        age: Duration,
+    ) -> impl Iterator<Item = Record<'_>> + use<'_> {
+        let is_fresh = move |ttl: u32| Duration::from_secs(ttl.into()) > age;
+        self.resource_records(name).filter(move |record| is_fresh(record.ttl()))
     }
 
     /// All records of the answer section in the packet's order, those outside the key's zone included

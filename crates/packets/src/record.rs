@@ -38,7 +38,7 @@ impl<'a> Record<'a> {
         // The walk at verification has bounded every name.
         let _ = message::walk_name(
             self.message(),
-            self.indexed.place.name,
+            self.indexed.place().name,
             self.message().len(),
             |_, label| {
                 let _ = labels.push(label);
@@ -50,13 +50,13 @@ impl<'a> Record<'a> {
     /// The type, as a number where nobody has named it.
     #[must_use]
     pub fn rtype(&self) -> TYPE {
-        TYPE::from(message::u16_at(self.message(), self.indexed.place.body()).unwrap_or_default())
+        TYPE::from(message::u16_at(self.message(), self.indexed.place().body()).unwrap_or_default())
     }
 
     /// The class, which is [`CLASS::IN`] for almost everything.
     #[must_use]
     pub fn class(&self) -> CLASS {
-        let at = self.indexed.place.body().saturating_add(2);
+        let at = self.indexed.place().body().saturating_add(2);
         let class = message::u16_at(self.message(), at).unwrap_or_default();
         CLASS::try_from(class & 0x7fff).unwrap_or(CLASS::IN)
     }
@@ -65,7 +65,7 @@ impl<'a> Record<'a> {
     /// [RFC 2181 8](https://www.rfc-editor.org/rfc/rfc2181#section-8) has it.
     #[must_use]
     pub fn ttl(&self) -> u32 {
-        let at = self.indexed.place.body().saturating_add(4);
+        let at = self.indexed.place().body().saturating_add(4);
         let ttl = message::u32_at(self.message(), at).unwrap_or_default();
         if ttl > MAX_TTL { 0 } else { ttl }
     }
@@ -81,14 +81,14 @@ impl<'a> Record<'a> {
     /// [`SignedPacket::encoded_packet`]; see [`Self::uncompressed_rdata`].
     #[must_use]
     pub fn raw_rdata(&self) -> &'a [u8] {
-        let place = self.indexed.place;
+        let place = self.indexed.place();
         self.packet.encoded_packet().get(place.data..place.end()).unwrap_or_default()
     }
 
     /// The data with its names written out in full.
     #[must_use]
     pub fn uncompressed_rdata(&self) -> Vec<u8> {
-        layout::expand(self.message(), self.rtype(), self.indexed.place)
+        layout::expand(self.message(), self.rtype(), self.indexed.place())
     }
 
     /// The data as the typed value of its record type. Allocates; for addresses and texts see [`Self::address`] and

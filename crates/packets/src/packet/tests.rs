@@ -244,8 +244,9 @@ fn the_least_ttl_counts_within_its_bounds() {
     assert_eq!(packet.ttl(300, 1000), 300);
     assert_eq!(packet.ttl(0, 30), 30);
     assert_eq!(packet.ttl(1000, 10), 1000);
-    assert_eq!(packet.fresh_resource_records("a", 599).count(), 1);
-    assert_eq!(packet.fresh_resource_records("a", 600).count(), 0);
+    let fresh = |age| packet.fresh_resource_records("a", Duration::from_millis(age)).count();
+    assert_eq!(fresh(599_999), 1);
+    assert_eq!(fresh(600_000), 0);
 }
 
 #[test]
@@ -259,6 +260,8 @@ fn a_name_is_found_in_every_spelling() {
         assert_eq!(found(&packet, name), [2], "{name}");
     }
     assert_eq!(found(&packet, "_X._TCP"), [4]);
+    assert_eq!(packet.resource_records_of("www", TYPE::A).count(), 2);
+    assert_eq!(packet.resource_records_of("www", TYPE::AAAA).count(), 0);
     assert_eq!(found(&packet, "é"), [5]);
     assert_eq!(found(&packet, r"\195\169"), [5]);
     for name in ["ww", "wwww", "_tcp", "a.www", "a b", "\\", &"x".repeat(64), &"x.".repeat(200)] {
