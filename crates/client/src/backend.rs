@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 use crate::report::{BackendName, Failure, PublishResult, Source};
 
 /// A network that packets are published to and resolved from.
-#[async_trait]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
 pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> BackendName;
 

@@ -10,6 +10,7 @@ use mainstay_dht::Dht;
 use mainstay_keys::PublicKey;
 use mainstay_packets::{SignedPacket, Timestamp};
 
+#[cfg(not(target_family = "wasm"))]
 use crate::blocking::ClientBlocking;
 use crate::builder::ClientBuilder;
 use crate::cache::Cache;
@@ -74,7 +75,8 @@ impl Client {
         ClientBuilder::default()
     }
 
-    /// The same client for threads without an executor.
+    /// The same client for threads without an executor. Not in browsers, which must not block.
+    #[cfg(not(target_family = "wasm"))]
     #[must_use]
     pub fn as_blocking(&self) -> ClientBlocking {
         ClientBlocking::new(self.clone())

@@ -11,13 +11,13 @@ use futures_util::stream::FuturesUnordered;
 use mainstay_keys::PublicKey;
 use mainstay_packets::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::timeout;
 
 use crate::backend::{Backend, End, Find, Finds, Question, Reach};
 use crate::cache::Cached;
 use crate::engine::Engine;
 use crate::progress::{Progress, Worth};
 use crate::report::{Failure, Source};
+use crate::runtime::timeout;
 
 /// How many lookups may be under way at once; further ones are refused until one has ended.
 pub(crate) const MAX_FLIGHTS: usize = 4096;

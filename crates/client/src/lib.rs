@@ -39,7 +39,9 @@
 )]
 
 mod backend;
+#[cfg(not(target_family = "wasm"))]
 mod blocking;
+mod bounded;
 mod builder;
 mod cache;
 mod client;
@@ -56,6 +58,7 @@ mod runtime;
 mod scripted;
 mod seen;
 
+#[cfg(not(target_family = "wasm"))]
 pub use blocking::ClientBlocking;
 #[cfg(feature = "relays")]
 pub use builder::DEFAULT_RELAYS;

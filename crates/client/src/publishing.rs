@@ -9,13 +9,13 @@ use futures_util::future::join_all;
 use mainstay_keys::PublicKey;
 use mainstay_packets::{SignedPacket, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::timeout;
 
 use crate::backend::{Backend, Reach};
 use crate::cache::Cached;
 use crate::engine::Engine;
 use crate::error::{ConcurrencyError, PublishError};
 use crate::report::{Failure, PublishOutcome, PublishReport, PublishResult};
+use crate::runtime::timeout;
 
 /// How many publishes may be under way at once; further ones are refused until one has ended.
 pub(crate) const MAX_PUBLISHES: usize = 4096;

@@ -4,9 +4,8 @@
 
 use mainstay_keys::PublicKey;
 use mainstay_packets::Timestamp;
-use moka::ops::compute::Op;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache as Entries;
+
+use crate::bounded::{Bounded, Leaving};
 
 /// For how many keys the highest timestamp is remembered, at least.
 ///
@@ -19,8 +18,8 @@ const KEYS_PER_CACHED_PACKET: usize = 10;
 /// Memory of keys, bounded.
 #[derive(Debug)]
 pub(crate) struct Seen {
-    highest: Entries<PublicKey, Timestamp>,
-    absent: Entries<PublicKey, Timestamp>,
+    highest: Bounded<Timestamp>,
+    absent: Bounded<Timestamp>,
 }
 
 impl Seen {
@@ -32,8 +31,7 @@ impl Seen {
     }
 
     fn with_capacity(keys: u64) -> Self {
-        let entries =
-            || Entries::builder().max_capacity(keys).eviction_policy(EvictionPolicy::lru()).build();
+        let entries = || Bounded::new(keys, Leaving::LeastRecent, |_| 1);
         Self { highest: entries(), absent: entries() }
     }
 
@@ -44,12 +42,9 @@ impl Seen {
 
     /// Notes a packet of this key; never lowers what stands. An absence noted before is over.
     pub(crate) fn note_packet(&self, key: PublicKey, timestamp: Timestamp) {
-        self.absent.invalidate(&key);
-        self.highest.entry(key).and_compute_with(|standing| {
-            match standing.map(moka::Entry::into_value) {
-                Some(standing) if standing >= timestamp => Op::Nop,
-                _ => Op::Put(timestamp),
-            }
+        self.absent.remove(&key);
+        self.highest.put_with(key, |standing| {
+            standing.is_none_or(|standing| standing < timestamp).then_some(timestamp)
         });
     }
 
@@ -60,7 +55,7 @@ impl Seen {
 
     /// Notes that all backends said so at `now`.
     pub(crate) fn note_absence(&self, key: PublicKey, now: Timestamp) {
-        self.absent.insert(key, now);
+        self.absent.put_with(key, |_| Some(now));
     }
 }
 
@@ -97,7 +92,6 @@ mod tests {
         for _ in 0..200 {
             seen.note_packet(Keypair::random().public_key(), Timestamp::from(1));
         }
-        seen.highest.run_pending_tasks();
-        assert!(seen.highest.entry_count() <= 10);
+        assert!(seen.highest.len() <= 10);
     }
 }

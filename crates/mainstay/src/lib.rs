@@ -65,14 +65,15 @@ pub use mainstay_packets::{
     VerifyError as SignedPacketVerifyError, dns, parse_type, type_name,
 };
 
+#[cfg(all(any(feature = "dht", feature = "relays"), not(target_family = "wasm")))]
+pub use mainstay_client::ClientBlocking;
 #[cfg(any(feature = "dht", feature = "relays"))]
 pub use mainstay_client::{
     Answer, AnswerOutcome, Answers, BackendName, BuildError, Cache, CacheError, Cached, Client,
-    ClientBlocking, ClientBuilder, ConcurrencyError, DEFAULT_CACHE_SIZE,
-    DEFAULT_MAX_RECURSION_DEPTH, DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, DEFAULT_RELAY_TIMEOUT,
-    Failure, Freshness, Hop, InMemoryCache, Known, NameAnswer, Peek, Policy, PublishError,
-    PublishOutcome, PublishReport, PublishResult, Put, Resolution, ResolveError, ResolveNameError,
-    Source, Verdict,
+    ClientBuilder, ConcurrencyError, DEFAULT_CACHE_SIZE, DEFAULT_MAX_RECURSION_DEPTH,
+    DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, DEFAULT_RELAY_TIMEOUT, Failure, Freshness, Hop,
+    InMemoryCache, Known, NameAnswer, Peek, Policy, PublishError, PublishOutcome, PublishReport,
+    PublishResult, Put, Resolution, ResolveError, ResolveNameError, Source, Verdict,
 };
 #[cfg(feature = "relays")]
 pub use mainstay_client::{DEFAULT_RELAYS, InvalidRelayUrl};

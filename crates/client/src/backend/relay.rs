@@ -44,7 +44,8 @@ impl RelayBackend {
     }
 }
 
-#[async_trait]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
 impl Backend for RelayBackend {
     fn name(&self) -> BackendName {
         BackendName::Relay(self.name.clone())

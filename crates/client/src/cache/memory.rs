@@ -1,14 +1,13 @@
 //! The default cache: packets in memory, bounded, shared between threads.
 //!
-//! Separate because it is the one place that knows moka.
+//! Separate from the trait because most other caches will not be in memory.
 
 use async_trait::async_trait;
 use mainstay_keys::PublicKey;
 use mainstay_packets::SignedPacket;
-use moka::ops::compute::Op;
-use moka::sync::Cache as Entries;
 
 use super::{Cache, CacheError, Cached, Peek, Put};
+use crate::bounded::{Bounded, Leaving};
 
 /// What an entry costs beside its packet: key, bookkeeping, parsed index.
 const ENTRY_OVERHEAD: u64 = 512;
@@ -26,7 +25,7 @@ const ENTRY_OVERHEAD: u64 = 512;
 /// ```
 #[derive(Debug)]
 pub struct InMemoryCache {
-    entries: Entries<PublicKey, Cached>,
+    entries: Bounded<Cached>,
     capacity: usize,
 }
 
@@ -34,7 +33,8 @@ impl InMemoryCache {
     /// A cache of at most so many packets.
     #[must_use]
     pub fn new(packets: usize) -> Self {
-        Self { entries: Entries::new(packets as u64), capacity: packets }
+        let entries = Bounded::new(packets as u64, Leaving::LeastUseful, |_| 1);
+        Self { entries, capacity: packets }
     }
 
     /// A cache of about so many bytes, counting each packet's own and its overhead.
@@ -43,13 +43,8 @@ impl InMemoryCache {
     #[must_use]
     pub fn bounded_in_bytes(bytes: u64) -> Self {
         let largest = SignedPacket::MAX_BYTES as u64 + ENTRY_OVERHEAD;
-        Self {
-            entries: Entries::builder()
-                .weigher(|_, cached: &Cached| weight(cached))
-                .max_capacity(bytes)
-                .build(),
-            capacity: usize::try_from(bytes / largest).unwrap_or(usize::MAX),
-        }
+        let capacity = usize::try_from(bytes / largest).unwrap_or(usize::MAX);
+        Self { entries: Bounded::new(bytes, Leaving::LeastUseful, weight), capacity }
     }
 }
 
@@ -61,8 +56,7 @@ impl Cache for InMemoryCache {
 
     /// How many packets are in it; what is due to leave leaves first.
     fn len(&self) -> usize {
-        self.entries.run_pending_tasks();
-        usize::try_from(self.entries.entry_count()).unwrap_or(usize::MAX)
+        self.entries.len()
     }
 
     fn peek(&self, key: &PublicKey) -> Peek {
@@ -75,11 +69,10 @@ impl Cache for InMemoryCache {
 
     async fn put(&self, incoming: Cached) -> Result<Put, CacheError> {
         let mut put = Put::Stored;
-        self.entries.entry(incoming.packet.public_key()).and_compute_with(|standing| {
-            let standing = standing.map(moka::Entry::into_value);
+        self.entries.put_with(incoming.packet.public_key(), |standing| {
             let (stands, done) = Cached::merge(standing.as_ref(), incoming);
             put = done;
-            stands.map_or(Op::Nop, Op::Put)
+            stands
         });
         Ok(put)
     }
