@@ -13,6 +13,49 @@
 //! | [`Lookup`] | one walk towards a target | send to each contact that [`next`](Lookup::next) names, and report what came of it |
 //! | [`SizeEstimator`] | how many nodes the network has, from finished walks | hand in each settled lookup's closest set |
 //!
+//! A whole search, with the network left out:
+//!
+//! ```
+//! use mainstay_kad::{Contact, Id, Lookup, LookupConfig, Phase, Table, TableConfig};
+//! use std::{net::{IpAddr, SocketAddr}, time::{Duration, Instant}};
+//!
+//! #[derive(Debug, Clone, Copy, PartialEq)]
+//! struct Peer { id: Id<4>, address: SocketAddr }
+//!
+//! impl Contact<4> for Peer {
+//!     type Address = SocketAddr;
+//!     type Host = IpAddr;
+//!     type Subnet = IpAddr;
+//!     fn id(&self) -> Id<4> { self.id }
+//!     fn address(&self) -> SocketAddr { self.address }
+//!     fn host(&self) -> IpAddr { self.address.ip() }
+//!     fn subnet(&self) -> IpAddr { self.address.ip() }
+//! }
+//!
+//! let peer = |last: u8| Peer { id: Id::from([0, 0, 0, last]), address: ([10, 0, 0, last], 6881).into() };
+//! let (own, target, now) = (Id::from([0xff; 4]), Id::from([0; 4]), Instant::now());
+//!
+//! // The table knows one node, which has answered us.
+//! let mut table = Table::new(own, TableConfig::default());
+//! table.responded(now, peer(9), Duration::from_millis(40));
+//!
+//! // The walk begins there. `()` is what we note of each answer: nothing.
+//! let mut lookup: Lookup<Peer, 4, ()> = Lookup::new(target, LookupConfig::default()).excluding(own);
+//! for seed in table.closest(&target, 8) {
+//!     lookup.add(*seed);
+//! }
+//! while !matches!(lookup.phase(), Phase::Settled(_)) {
+//!     let Some(asked) = lookup.next() else { break };
+//!     // Here a query would go out and its answer come in: this one names two closer nodes.
+//!     let named = if asked == peer(9) { vec![peer(1), peer(5)] } else { Vec::new() };
+//!     table.responded(now, asked, Duration::from_millis(40));
+//!     lookup.responded(asked, (), named);
+//! }
+//! let found: Vec<Peer> = lookup.responders().map(|(peer, ())| *peer).collect();
+//! assert_eq!(found, [peer(1), peer(5), peer(9)]);
+//! assert_eq!(table.len(), 3);
+//! ```
+//!
 //! The shape is that of the Kademlia paper and of
 //! [BEP 5](https://www.bittorrent.org/beps/bep_0005.html); each type says where it departs
 //! from them and why.

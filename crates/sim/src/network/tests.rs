@@ -283,6 +283,21 @@ fn a_replaced_machine_takes_over_the_address() {
 }
 
 #[test]
+fn a_relocated_node_is_found_at_its_new_address_only() {
+    let (mut network, nodes) = network(Link::default(), 2);
+    let (old, new) = (address_of(&network, nodes[1]), address("10.7.7.7:7"));
+    network.relocate(nodes[1], Host::open(new));
+    send(&mut network, nodes[0], old, b"old");
+    send(&mut network, nodes[0], new, b"new");
+    network.run_for(ms(1));
+    assert_eq!(payloads(&network, nodes[1]), [b"new"]);
+    let home = address_of(&network, nodes[0]);
+    send(&mut network, nodes[1], home, b"hello");
+    network.run_for(ms(1));
+    assert_eq!(network.machine(nodes[0]).got[0].1, new);
+}
+
+#[test]
 fn a_partition_stops_packets_even_under_way_and_healing_lets_them_pass() {
     let (mut network, nodes) = network(Link::with_latency(Latency::Fixed(ms(20))), 3);
     let to = address_of(&network, nodes[1]);
