@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
-use crate::{Latency, NatKind};
+use crate::{Datagram, Fate, Latency, NatKind};
 
 /// Notes what it gets and when; answers once if told to; wakes at the times it is given.
 #[derive(Debug, Default)]
