@@ -53,6 +53,8 @@ pub(crate) struct Asks {
     next: u64,
     running: BTreeMap<QueryId, Search>,
     timers: Timers<(QueryId, Clock)>,
+    /// How many of the running searches are the upkeep's.
+    tending: usize,
     /// Searches of the upkeep that ended since it last looked.
     pub(crate) tended: Vec<Tended>,
     bootstrap: Vec<SocketAddr>,
@@ -68,6 +70,7 @@ impl Asks {
             next: 0,
             running: BTreeMap::new(),
             timers: Timers::new(),
+            tending: 0,
             tended: Vec::new(),
             bootstrap: config.bootstrap.iter().copied().take(MAX_BOOTSTRAP).collect(),
             names_follow: config.more_bootstrap,
@@ -79,7 +82,7 @@ impl Asks {
 
     /// How many of the owner's asks run.
     pub(crate) fn len(&self) -> usize {
-        self.running.values().filter(|search| search.origin != Origin::Upkeep).count()
+        self.running.len().saturating_sub(self.tending)
     }
 
     /// Whether bootstrap names are still being resolved.
@@ -144,6 +147,7 @@ impl Asks {
     pub(crate) fn tend(&mut self, scene: &mut Scene<'_>, family: Family, target: Id) -> QueryId {
         let id = self.next_id();
         let search = Search::new(scene.now, id, Goal::Nodes { target }, Origin::Upkeep);
+        self.tending += 1;
         self.timers.set((id, Clock::Deadline), scene.now + self.deadline);
         self.launch(scene, search, &[family]);
         id
@@ -274,7 +278,10 @@ impl Asks {
             Origin::Owner { .. } => {
                 scene.wire.events.push_back(Event::Done { query, outcome, report });
             }
-            Origin::Upkeep => self.tended.push(Tended { query, answered: report.answered }),
+            Origin::Upkeep => {
+                self.tending = self.tending.saturating_sub(1);
+                self.tended.push(Tended { query, answered: report.answered });
+            }
         }
     }
 

@@ -46,7 +46,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// When an ask ends whatever the network does. Default: 20 seconds.
     pub ask_deadline: Duration,
-    /// How many requests one lookup keeps in flight, stalled ones apart. Default: 5.
+    /// How many requests one lookup keeps in flight, stalled ones apart; twice as many once the closest node
+    /// known has answered and only its neighbours are left. Default: 5.
     pub concurrency: usize,
     /// How many nodes one lookup asks at most. Default: 200.
     pub max_visits: usize,
@@ -103,8 +104,8 @@ pub struct LimitConfig {
     pub per_network: u32,
     /// Requests one network may save up. Default: 1,000.
     pub network_burst: u32,
-    /// How many addresses and networks are remembered; the longest silent is forgotten first.
-    /// Default: 4,096.
+    /// How many addresses and networks are remembered; the one that has used least
+    /// of its budget is forgotten first. Default: 4,096.
     pub remembered: usize,
 }
 

@@ -57,6 +57,9 @@ impl External {
         }
         self.votes.insert(Group::provider(voter), (now, seen));
         self.forget(now);
+        if self.verdict.is_some_and(|(_, addr)| addr.ip() == seen.ip()) {
+            return None;
+        }
         let (leader, count) = self.leader()?;
         // Two thirds of the votes: a third of liars who agree with each other cannot win.
         if count < VOTERS || count * 3 < self.votes.len() * 2 {

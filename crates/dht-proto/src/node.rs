@@ -271,7 +271,7 @@ impl Node {
 
     fn route(&mut self, now: Instant, pending: &Pending, reply: Reply<'_>) {
         if pending.purpose == Purpose::Ping {
-            self.upkeep.ping_ended();
+            self.upkeep.ping_ended(pending.to);
             return;
         }
         let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
@@ -289,7 +289,7 @@ impl Node {
             network.table.failed(now, &kad_id(&id));
         }
         if pending.purpose == Purpose::Ping {
-            self.upkeep.ping_ended();
+            self.upkeep.ping_ended(pending.to);
             return;
         }
         let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };

@@ -206,6 +206,3 @@ fn want_of(from: SocketAddr) -> Want {
         Family::V6 => Want::N6,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,8 @@
 //! Keeps the tables alive: joins, pings who has been silent, refreshes what nobody looked at, joins again.
 //! Speaks only when something is due; between rounds an idle node sleeps for minutes.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mainstay_kad::Contact as _;
@@ -10,7 +12,7 @@ use rand::RngExt as _;
 use crate::asks::{Asks, Tended};
 use crate::contact::{Contact, kad_id};
 use crate::network::{NODES, Network};
-use crate::scope::Family;
+use crate::scope::{Family, Scope};
 use crate::search::Scene;
 use crate::transactions::Purpose;
 use crate::wire::Request;
@@ -20,6 +22,8 @@ use crate::{Event, QueryId};
 const ROUND: Duration = Duration::from_secs(300);
 /// The same for the first round after joining.
 const FIRST_ROUND: Duration = Duration::from_secs(60);
+/// Every how many rounds, the first included, we walk to our own id.
+const ROUNDS_TO_WALK: u32 = 3;
 /// How many nodes one round pings.
 const PINGS: usize = 32;
 /// How many buckets one round refreshes.
@@ -27,6 +31,8 @@ const REFRESHES: usize = 4;
 /// How many nodes that asked us may be under verification at once; more are left for another time, so that
 /// a flood from invented addresses makes us send next to nothing.
 const GREETINGS: usize = 16;
+/// A public table with this many nodes need not verify everybody who asks at once.
+const SETTLED: usize = 32;
 /// The wait after the first failed attempt to join; each further one doubles it.
 const RETRY: Duration = Duration::from_secs(2);
 /// The longest wait between attempts to join.
@@ -36,7 +42,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(900);
 #[derive(Debug)]
 pub(crate) struct Upkeep {
     cares: Vec<Care>,
-    pinging: usize,
+    /// Whom a ping is on its way to.
+    pinging: BTreeSet<SocketAddr>,
     announced: bool,
 }
 
@@ -46,9 +53,8 @@ struct Care {
     family: Family,
     join: Join,
     next_round: Option<Instant>,
-    /// Joined lately: the next round walks to our own id once more, since those who joined at the same time
-    /// were not there yet to be found.
-    fresh: bool,
+    /// Rounds since we joined or our id changed.
+    rounds: u32,
 }
 
 /// How far we are in joining.
@@ -73,8 +79,8 @@ enum Join {
 impl Upkeep {
     pub(crate) fn new(now: Instant, families: impl Iterator<Item = Family>) -> Self {
         let join = Join::Due { at: now, attempt: 0 };
-        let care = |family| Care { family, join, next_round: None, fresh: true };
-        Self { cares: families.map(care).collect(), pinging: 0, announced: false }
+        let care = |family| Care { family, join, next_round: None, rounds: 0 };
+        Self { cares: families.map(care).collect(), pinging: BTreeSet::new(), announced: false }
     }
 
     /// Whether the first bootstrap has settled.
@@ -96,28 +102,34 @@ impl Upkeep {
     pub(crate) fn rejoin(&mut self, now: Instant, family: Family) {
         if let Some(care) = self.cares.iter_mut().find(|care| care.family == family) {
             care.join = Join::Due { at: now, attempt: 0 };
-            (care.fresh, care.next_round) = (true, None);
+            (care.rounds, care.next_round) = (0, None);
         }
     }
 
     /// Somebody asked us something. If the table misses such a node, a ping finds out whether it exists: the
     /// sender of a datagram proves nothing.
+    ///
+    /// A table that has enough waits for its next round: a node behind a NAT answers those it has just asked,
+    /// and nobody else, so a later ping is the better test.
     pub(crate) fn greet(&mut self, scene: &mut Scene<'_>, contact: Contact) {
         let filter = scene.networks.filter;
         let Some(network) = scene.networks.of_mut(contact.family()) else { return };
         if !network.is_other(filter, &contact) || network.table.asked_us(scene.now, &contact) {
             return;
         }
-        if self.pinging < GREETINGS && is_missed(network, &contact) {
-            self.ping(scene, &contact);
-        } else {
+        let addr = contact.addr();
+        let few = network.table.len() < SETTLED || Scope::of(addr) != Scope::Global;
+        if !few || !is_missed(network, &contact) {
             network.table.heard(contact);
+        } else if self.pinging.len() < GREETINGS && !self.pinging.contains(&addr) {
+            // Whatever id it asked under, the one it answers under is the one it is remembered by.
+            self.ping(scene, &contact, None);
         }
     }
 
     /// A ping was answered or lost.
-    pub(crate) fn ping_ended(&mut self) {
-        self.pinging = self.pinging.saturating_sub(1);
+    pub(crate) fn ping_ended(&mut self, addr: SocketAddr) {
+        self.pinging.remove(&addr);
     }
 
     pub(crate) fn handle_timeout(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
@@ -143,7 +155,7 @@ impl Upkeep {
                 care.join = Join::Due { at: scene.now, attempt: 0 };
             }
             if care.next_round.is_none() && !network.table.is_empty() {
-                let wait = if care.fresh { FIRST_ROUND } else { ROUND };
+                let wait = if care.rounds == 0 { FIRST_ROUND } else { ROUND };
                 care.next_round = Some(scene.now + jittered(scene, wait));
             }
         }
@@ -221,14 +233,17 @@ impl Upkeep {
         }
         let own = network.id;
         care.next_round = Some(scene.now + jittered(scene, ROUND));
-        if std::mem::take(&mut care.fresh) {
+        care.rounds = care.rounds.wrapping_add(1);
+        if care.rounds % ROUNDS_TO_WALK == 1 {
+            // The pings of a round keep every bucket fresh, but find nobody new; and those who joined
+            // together with us were not there yet to be found.
             asks.tend(scene, family, own);
         }
         for _ in 0..PINGS {
             let due =
                 scene.networks.of_mut(family).and_then(|net| net.table.next_to_ping(scene.now));
             let Some(contact) = due else { break };
-            self.ping(scene, &contact);
+            self.ping(scene, &contact, contact.known_id());
         }
         for _ in 0..REFRESHES {
             let Some(target) = stale_target(scene, family) else { break };
@@ -236,18 +251,18 @@ impl Upkeep {
         }
     }
 
-    fn ping(&mut self, scene: &mut Scene<'_>, contact: &Contact) {
+    fn ping(&mut self, scene: &mut Scene<'_>, contact: &Contact, id: Option<Id>) {
         let Some(network) = scene.networks.of_mut(contact.family()) else { return };
         network.table.asked(scene.now, &kad_id(&contact.key()));
         let request = Request {
             own: network.id,
             to: contact.addr(),
-            id: contact.known_id(),
+            id,
             want: Want::NONE,
             method: Method::Ping,
             purpose: Purpose::Ping,
         };
-        self.pinging += 1;
+        self.pinging.insert(contact.addr());
         scene.wire.ask(scene.now, request);
     }
 }

@@ -1,2 +1,0 @@
-//! What a stranger sees of the server: each reply and each refusal.
-//! Apart for its length.
