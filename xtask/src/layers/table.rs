@@ -146,6 +146,7 @@ pub(crate) const TABLE: &[Row] = &[
             "tokio",
             "tracing",
             "url",
+            "wasm-bindgen-futures",
         ]),
         never: &["native-tls"],
         never_bare: &["bendy", "mainstay-kad", "mainstay-dht", "reqwest"],
