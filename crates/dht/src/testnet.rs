@@ -111,13 +111,18 @@ impl TestnetBuilder {
             .bind(SocketAddr::new(self.address, 0))
             .receive_buffer(RECEIVE_BUFFER)
             .server_mode(true);
-        for index in 0..self.nodes {
-            let known = nodes.first().into_iter().chain(nodes.get(index / 2));
-            let known: Vec<String> = known.map(address).collect();
-            nodes.push(template.clone().bootstrap(&known).build()?);
-        }
-        for node in &nodes {
-            node.ready().await;
+        // Each wave is as large as the network that takes it in. All at once would grow several networks
+        // whose tables are full before they meet, and one after the other would take minutes.
+        while nodes.len() < self.nodes {
+            let there = nodes.len();
+            for index in there..self.nodes.min((2 * there).max(1)) {
+                let known: Vec<String> =
+                    nodes.get(index - there).map(address).into_iter().collect();
+                nodes.push(template.clone().bootstrap(&known).build()?);
+            }
+            for newcomer in &nodes[there..] {
+                newcomer.ready().await;
+            }
         }
         connect(&nodes).await?;
         let bootstrap = nodes.iter().take(BOOTSTRAP).map(address).collect();
@@ -147,16 +152,15 @@ fn address(node: &Dht) -> String {
 
 /// Makes sure that every node is found.
 ///
-/// Nodes that join at the same time may miss each other, so each walks to its own neighbourhood once
-/// more, now that everybody is there. Then each is looked up by the next one in the order of ids:
-/// that ring leaves no node, and no group of nodes, unknown to the rest.
+/// Each is looked up by the next one in the order of ids: that ring leaves no node, and no group of
+/// nodes, unknown to the rest. Nodes that join at the same time may miss each other, so who is not
+/// found walks to its own neighbourhood once more, now that everybody is there.
 async fn connect(nodes: &[Dht]) -> Result<(), BuildError> {
     let mut ring: Vec<(Id, &Dht)> = nodes.iter().map(|node| (node.info().id(), node)).collect();
     ring.sort_unstable_by_key(|(id, _)| *id);
     let next = |at: usize| ring[(at + 1) % ring.len()];
     let mut hidden: Vec<usize> = (0..ring.len()).collect();
     for _ in 0..ROUNDS {
-        find_all(hidden.iter().map(|at| (ring[*at].1, ring[*at].0))).await;
         let found = find_all(hidden.iter().map(|at| (next(*at).1, ring[*at].0))).await;
         let is_hidden = |(at, found): (usize, Vec<RemoteNode>)| {
             let first = found.first().map(|node| node.id);
@@ -166,6 +170,7 @@ async fn connect(nodes: &[Dht]) -> Result<(), BuildError> {
         if hidden.is_empty() {
             return Ok(());
         }
+        find_all(hidden.iter().map(|at| (ring[*at].1, ring[*at].0))).await;
     }
     Err(BuildError::NotConnected { nodes: hidden.len() })
 }
