@@ -112,7 +112,7 @@ impl TestnetBuilder {
             .receive_buffer(RECEIVE_BUFFER)
             .server_mode(true);
         // Each wave is as large as the network that takes it in. All at once would grow several networks
-        // whose tables are full before they meet, and one after the other would take minutes.
+        // whose tables are full before they meet, and one after the other would take longer.
         while nodes.len() < self.nodes {
             let there = nodes.len();
             for index in there..self.nodes.min((2 * there).max(1)) {
