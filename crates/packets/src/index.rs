@@ -122,7 +122,7 @@ impl Index {
         self.equal_from(self.first_from(wildcard), wildcard)
     }
 
-    /// The records of all names below `parent` with their distance, in the order of their names.
+    /// The records of a name and of all names below it, in the order of their names.
     pub(crate) fn below(&self, parent: &SortKey) -> &[Sorted] {
         let parent = parent.as_bytes();
         let rest = self.sorted.get(self.first_from(parent)..).unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::{
 /// As text: labels between dots; `@`, `.` and the empty text are the key itself (the apex of its zone), and so is `@`
 /// as a last label (`www.@` is `www`); `*` as the first label is a wildcard; a name that ends in the signing key stays
 /// as it is, any other is completed by the key. Bytes that are not printable are written `\DDD`, dots inside a label
-/// `\.`.
+/// `\.`. Two owners are equal if they are written alike; in a zone, case does not tell names apart.
 ///
 /// ```
 /// use mainstay_packets::Owner;

@@ -64,9 +64,12 @@ impl SignedPacket {
     /// The most bytes that a packet has: key, signature, timestamp, and 1000 bytes of DNS.
     pub const MAX_BYTES: usize = DNS + Self::MAX_DNS_BYTES;
 
-    /// The most bytes of the DNS message: what a mutable item of
-    /// [BEP 44](https://www.bittorrent.org/beps/bep_0044.html) holds.
+    /// The most bytes of the DNS message. Relays carry all of them; for the DHT see [`Self::MAX_STORED_DNS_BYTES`].
     pub const MAX_DNS_BYTES: usize = 1000;
+
+    /// The most bytes of a DNS message that all DHT nodes store: with the length before it, the value has the 1000 bytes
+    /// that [BEP 44](https://www.bittorrent.org/beps/bep_0044.html) allows.
+    pub const MAX_STORED_DNS_BYTES: usize = 996;
 
     /// The most bytes of a relay payload: a packet without its key.
     pub const MAX_RELAY_PAYLOAD_BYTES: usize = Self::MAX_BYTES - KEY;
@@ -83,7 +86,7 @@ impl SignedPacket {
         self.into()
     }
 
-    /// Verifies a whole packet, which is kept without copying.
+    /// Verifies a whole packet, which is kept without copying: if the bytes are part of a larger buffer, so is that.
     ///
     /// # Errors
     /// [`VerifyError`] says what is wrong, the first of length, key, timestamp, signature and DNS message.

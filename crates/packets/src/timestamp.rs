@@ -49,7 +49,8 @@ impl Timestamp {
     }
 
     /// A timestamp for a packet that shall replace one that carries `observed`: now, or just after it when the
-    /// observed one lies in the future.
+    /// observed one lies in the future. Only `observed` is continued, so that one key with a wrong clock does not push
+    /// those of all others; who replaces the replacement passes that one's timestamp.
     ///
     /// After [`Timestamp::MAX`] comes a value that is not [representable](Self::is_representable): such a key
     /// cannot be published under any more, and signing says so.

@@ -38,7 +38,7 @@ impl Draft {
     /// A record of another library under a name of ours.
     pub(crate) fn of_record(owner: Owner, record: ResourceRecord<'_>) -> Result<Self, BuildError> {
         let rtype = canonical(record.rdata.type_code());
-        let ttl = record.ttl;
+        let (ttl, is_opaque) = (record.ttl, matches!(record.rdata, RData::NULL(..)));
         let malformed = || BuildError::Data { owner: owner.clone(), rtype };
         let mut packet = Packet::new_reply(0);
         // The cache-flush mark belongs to multicast DNS; pkarr drops it too.
@@ -48,8 +48,8 @@ impl Draft {
         let body = message.get(message::HEADER + 1..).ok_or_else(malformed)?;
         let class = message::u16_at(body, 2).ok_or_else(malformed)?;
         let rdata = body.get(10..).ok_or_else(malformed)?.to_vec();
-        if has_names(rtype) {
-            // A label that does not fit its length byte is written all the same; reading it back tells.
+        if has_names(rtype) && !is_opaque {
+            // A label that does not fit its length byte has been written all the same; reading it back tells.
             let written = parse_rdata(rtype, &rdata).map_err(|_| malformed())?;
             if packet.answers.first().is_none_or(|record| record.rdata != written) {
                 return Err(malformed());
@@ -94,5 +94,5 @@ fn canonical(rtype: TYPE) -> TYPE {
 fn has_names(rtype: TYPE) -> bool {
     let is_name =
         |field: &layout::Field| matches!(field, layout::Field::Name | layout::Field::PlainName);
-    layout::fields(rtype).iter().any(is_name)
+    rtype == TYPE::IPSECKEY || layout::fields(rtype).iter().any(is_name)
 }

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     NameError, VerifyError,
-    dns::{CLASS, Label, Packet, TYPE, rdata::NULL},
+    dns::{
+        CLASS, Label, Packet, TYPE,
+        rdata::{Gateway, IPSECKEY, NULL},
+    },
     samples::{self, Sample, keypair},
 };
 
@@ -143,9 +146,28 @@ fn data_that_its_type_does_not_allow_is_refused() {
         let refused = BuildError::Data { owner: owner("a"), rtype: TYPE::CNAME };
         assert_eq!(built, Err(refused), "{bytes}");
     }
+    let gateway = Gateway::Domain(long(300));
+    let key = IPSECKEY { precedence: 1, algorithm: 2, gateway, public_key: b"key".into() };
+    let built =
+        SignedPacket::builder().rdata(owner("a"), RData::IPSECKEY(key), 60).sign(&keypair());
+    assert_eq!(built, Err(BuildError::Data { owner: owner("a"), rtype: TYPE::IPSECKEY }));
     let short = RData::NULL(1, NULL::new(&[1, 2, 3]).unwrap());
     let built = SignedPacket::builder().rdata(owner("a"), short, 60).sign(&keypair());
     assert_eq!(built, Err(BuildError::Data { owner: owner("a"), rtype: TYPE::A }));
+}
+
+#[test]
+fn data_in_bytes_counts_as_its_type() {
+    let bytes = NULL::new(b"\x01a\x07example\0").unwrap();
+    let build = |rdata| SignedPacket::builder().rdata(owner("a"), rdata, 60).sign(&keypair());
+    let packet = build(RData::NULL(5, bytes)).unwrap();
+    let record = packet.all_resource_records().next().unwrap();
+    let alias = CNAME(Name::new_unchecked("a.example"));
+    assert_eq!(record.rdata().unwrap(), RData::CNAME(alias.clone()));
+    assert_eq!(packet.encoded_packet(), build(RData::CNAME(alias)).unwrap().encoded_packet());
+    // A pointer would point into another message.
+    let pointer = NULL::new(b"\x01a\xc0\x00").unwrap();
+    assert!(build(RData::NULL(5, pointer)).is_err());
 }
 
 #[test]

@@ -13,8 +13,7 @@ impl SignedPacket {
     /// again.
     ///
     /// # Errors
-    /// [`ItemError::ValueTooLarge`] if the DNS message has more than 996 bytes: with the length before it that is more
-    /// than DHT nodes store. Relays carry such packets.
+    /// [`ItemError::ValueTooLarge`] if the DNS message has more than [`SignedPacket::MAX_STORED_DNS_BYTES`].
     pub fn to_mutable_item(&self) -> Result<MutableItem, ItemError> {
         let dns = self.encoded_packet();
         let mut value = format!("{}:", dns.len()).into_bytes();

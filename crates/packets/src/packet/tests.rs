@@ -366,7 +366,7 @@ fn a_message_that_nodes_would_not_store_is_no_item() {
         let text = text.as_str().try_into().unwrap();
         SignedPacket::builder().txt("@".try_into().unwrap(), text, 60).sign(&keypair()).unwrap()
     };
-    assert_eq!(text(916).encoded_packet().len(), 996);
+    assert_eq!(text(916).encoded_packet().len(), SignedPacket::MAX_STORED_DNS_BYTES);
     assert!(text(916).to_mutable_item().is_ok());
     let refused = text(917).to_mutable_item();
     assert!(matches!(refused, Err(ItemError::ValueTooLarge { size: 1001 })), "{refused:?}");

@@ -157,6 +157,8 @@ impl Session {
         } else {
             (before, column.unwrap_or(1))
         };
+        // The words may quote the text, which must not reach a terminal's controls.
+        let words = words.replace(char::is_control, "\u{fffd}");
         let kind = ZoneErrorKind::Syntax(SyntaxError(words.into()));
         ZoneError { line: entry.line + line, column, kind }
     }

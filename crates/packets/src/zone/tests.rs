@@ -171,6 +171,7 @@ fn faults_of_syntax_are_found_on_their_line() {
         ("\n\na WHAT 1", 3, 7, "a record type is expected here"),
         ("\ta A 192.0.2.1", 1, 2, "the first record has no name"),
         ("$WHAT 1", 1, 7, "unknown control: $WHAT"),
+        ("\"$WH\u{1b}\" 1", 1, 8, "unknown control: $WH\u{fffd}\""),
         ("a A 192.0.2.1 )", 1, 15, "this parenthesis closes none"),
         (
             "a KX 10 mail",
