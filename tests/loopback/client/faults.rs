@@ -50,6 +50,24 @@ async fn no_fault_of_one_relay_delays_or_spoils_the_answer_of_another() {
 }
 
 #[tokio::test]
+async fn one_honest_relay_among_five_is_enough() {
+    let keypair = Keypair::random();
+    let newest = packet(&keypair, 5);
+    let foreign = packet(&Keypair::random(), 1);
+    let liars = [Manner::Hangs, Manner::Endless, Manner::Garbage, Manner::Insists(foreign)];
+    let mut relays = Vec::new();
+    for liar in liars {
+        relays.push(Relay::start(liar).await);
+    }
+    relays.push(Relay::start(Manner::Honest).await.holding(&newest));
+    let client = over_relays(&relays.iter().collect::<Vec<_>>()).build().unwrap();
+    let begun = Instant::now();
+    assert_eq!(client.resolve(&keypair.public_key()).await, Some(newest.clone()));
+    assert!(begun.elapsed() < AT_ONCE);
+    assert_eq!(client.resolve_most_recent(&keypair.public_key()).await, Some(newest));
+}
+
+#[tokio::test]
 async fn no_fault_of_one_relay_fails_a_publish_that_another_stores() {
     for fault in faults(&Keypair::random()) {
         let keypair = Keypair::random();

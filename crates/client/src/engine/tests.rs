@@ -477,3 +477,38 @@ async fn a_broken_cache_costs_a_lookup_and_nothing_else() {
         assert_eq!(resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap().packet, packet);
     }
 }
+
+/// A cache with a fault of its own.
+#[derive(Debug)]
+struct Panicking;
+
+#[async_trait]
+impl Cache for Panicking {
+    fn capacity(&self) -> usize {
+        10
+    }
+
+    fn len(&self) -> usize {
+        0
+    }
+
+    async fn get(&self, _: &PublicKey) -> Result<Option<Cached>, CacheError> {
+        Ok(None)
+    }
+
+    async fn put(&self, _: Cached) -> Result<Put, CacheError> {
+        panic!("a fault of the cache")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_within_a_lookup_ends_it_for_all_callers_and_leaves_no_trace() {
+    let keypair = Keypair::random();
+    let relay = Arc::new(Scripted::with(&[packet(&keypair, ago(5), 60)]));
+    let engine = engine_with(&[&relay], Some(Arc::new(Panicking)), Freshness::default());
+    for asked in [1, 2] {
+        let error = resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap_err();
+        assert!(matches!(error, ResolveError::NoAnswer(_)), "{error}");
+        assert_eq!((relay.asked(), engine.flights.len()), (asked, 0));
+    }
+}

@@ -1,0 +1,99 @@
+//! Names under keys, and the trail of them that a search has come by.
+//!
+//! Separate because depth and circles are counted by trails alone.
+
+use std::fmt;
+
+use mainstay_keys::{PublicKey, PublicKeyError};
+
+/// How many names one trail may have: aliases within one packet cost nothing, but they must end.
+const MAX_NAMES: usize = 32;
+
+/// A name under a key, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    key: PublicKey,
+    below: String,
+}
+
+impl Place {
+    /// Takes what people paste.
+    pub(crate) fn parse(name: &str) -> Result<Self, PublicKeyError> {
+        let (key, below) = PublicKey::parse_name(name)?;
+        // A `*` would ask for all names at once, and there is no such host.
+        let below = if below.starts_with('*') { "" } else { below };
+        Ok(Self { key, below: below.to_ascii_lowercase() })
+    }
+
+    /// The place of a name in a record, if it ends in a key.
+    pub(super) fn below_a_key(name: &str) -> Option<Self> {
+        let (below, last) = name.rsplit_once('.').unwrap_or(("", name));
+        let key = PublicKey::from_z32(last).ok()?;
+        Some(Self { key, below: below.to_owned() })
+    }
+
+    pub(crate) fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    pub(super) fn below(&self) -> &str {
+        &self.below
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.below.is_empty() {
+            write!(f, "{}.", self.below)?;
+        }
+        self.key.fmt(f)
+    }
+}
+
+/// The names from the first to the present one.
+#[derive(Clone, Debug)]
+pub(super) struct Trail {
+    before: Vec<Place>,
+    here: Place,
+}
+
+impl Trail {
+    pub(super) fn new(here: Place) -> Self {
+        Self { before: Vec::new(), here }
+    }
+
+    pub(super) fn here(&self) -> &Place {
+        &self.here
+    }
+
+    pub(super) fn contains(&self, place: &Place) -> bool {
+        self.here == *place || self.before.contains(place)
+    }
+
+    pub(super) fn enter(&self, place: Place) -> Self {
+        let mut before = self.before.clone();
+        before.push(self.here.clone());
+        Self { before, here: place }
+    }
+
+    /// The trail on which the present name is one of those before; what follows on it can still be no circle.
+    pub(super) fn back_to(&self, place: Place) -> Self {
+        let mut before = self.before.clone();
+        before.push(self.here.clone());
+        before.retain(|name| *name != place);
+        Self { before, here: place }
+    }
+
+    /// How many packets it takes to come here.
+    pub(super) fn packets(&self) -> usize {
+        let names: Vec<&Place> = self.before.iter().chain([&self.here]).collect();
+        let is_first = |(index, place): &(usize, &&Place)| {
+            names.iter().take(*index).all(|before| before.key != place.key)
+        };
+        names.iter().enumerate().filter(is_first).count()
+    }
+
+    pub(super) fn is_too_long(&self) -> bool {
+        self.before.len() >= MAX_NAMES
+    }
+}
