@@ -5,44 +5,11 @@ mod reference;
 
 use std::time::{Duration, Instant};
 
-use mainstay_kad::{Contact, Id, Table, TableConfig};
+use mainstay_kad::{Id, Table, TableConfig};
 use proptest::prelude::*;
 use reference::Reference;
 
-/// A contact in a small world: sixteen-bit ids, a byte of host, whose upper half is the subnet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Peer {
-    id: Id<2>,
-    host: u8,
-    port: u8,
-    preferred: bool,
-}
-
-impl Contact<2> for Peer {
-    type Address = (u8, u8);
-    type Host = u8;
-    type Subnet = u8;
-
-    fn id(&self) -> Id<2> {
-        self.id
-    }
-
-    fn address(&self) -> (u8, u8) {
-        (self.host, self.port)
-    }
-
-    fn host(&self) -> u8 {
-        self.host
-    }
-
-    fn subnet(&self) -> u8 {
-        self.host >> 1
-    }
-
-    fn is_preferred(&self) -> bool {
-        self.preferred
-    }
-}
+use crate::peer::{Peer, any_id, any_peer};
 
 /// One thing that an owner does with a table.
 #[derive(Debug, Clone)]
@@ -58,23 +25,6 @@ enum Step {
     LookedUp(Id<2>),
     Rehome(Id<2>),
     Pass(u64),
-}
-
-fn any_id() -> impl Strategy<Value = Id<2>> {
-    prop_oneof![
-        any::<[u8; 2]>().prop_map(Id::from),
-        (0_u8..16).prop_map(|low| Id::from([0, low])),
-        (0_u8..16).prop_map(|low| Id::from([0x80, low])),
-    ]
-}
-
-fn any_peer() -> impl Strategy<Value = Peer> {
-    (any_id(), 0_u8..48, 0_u8..2, any::<bool>()).prop_map(|(id, host, port, preferred)| Peer {
-        id,
-        host,
-        port,
-        preferred,
-    })
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -165,7 +115,7 @@ fn take(step: Step, now: &mut Instant, table: &mut Table<Peer, 2>, reference: &m
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(250) })]
 
     #[test]
     fn a_table_is_what_a_flat_list_says_it_should_be(
