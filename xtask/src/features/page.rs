@@ -24,7 +24,7 @@ pub(crate) fn render(facade: &Package, manifest: &str) -> String {
             "### {}\n\n```toml\n{}\n```\n\nBrings in {comes}. Stays out: {stays}.{}\n\n",
             branch.question,
             branch.line,
-            if branch.is_for_browsers { " Also for `wasm32-unknown-unknown`." } else { "" },
+            if branch.is_for_browsers { " Compiles for `wasm32-unknown-unknown` too." } else { "" },
         );
     }
     page.push_str("## Every feature\n\n| feature | what it adds | switches on |\n|---|---|---|\n");
