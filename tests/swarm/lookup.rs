@@ -8,7 +8,7 @@ use mainstay_krpc::Id;
 use mainstay_krpc::item::MutableItem;
 
 use crate::scripted::{Answer, Bench, Fake};
-use crate::swarm::{get_of, item, keypair};
+use crate::swarm::{Swarm, get_of, item, keypair};
 
 fn values(bench: &Bench) -> Vec<i64> {
     let seq = |event: &Event| match event {
@@ -261,6 +261,32 @@ fn our_own_store_is_consulted_and_named_as_the_source() {
         _ => None,
     });
     assert_eq!(from, Some(Source::Own));
+}
+
+#[test]
+fn finding_and_storing_cost_few_round_trips_and_messages() {
+    let mut swarm = Swarm::joined(200, 50);
+    swarm.net.run_for(Duration::from_secs(1200));
+    let (mut found, mut stored) = (Vec::new(), Vec::new());
+    for number in 1..=20 {
+        let item = item(number, 1);
+        let ask = Ask::PutMutable { item: item.clone(), cas: None };
+        let put = swarm.ask(usize::from(number), ask).1;
+        let got = swarm.ask(usize::from(number) + 100, get_of(&item)).1;
+        stored.push((put.elapsed, put.queried));
+        found.push((got.elapsed, got.queried));
+    }
+    found.sort_unstable();
+    stored.sort_unstable();
+    // A round trip takes 40 ms.
+    assert!(found[10].0 <= Duration::from_millis(160), "{found:?}");
+    assert!(stored[10].0 <= Duration::from_millis(280), "{stored:?}");
+    let median = |mut counts: Vec<usize>| {
+        counts.sort_unstable();
+        counts[counts.len() / 2]
+    };
+    assert!(median(found.iter().map(|(_, queried)| *queried).collect()) <= 24, "{found:?}");
+    assert!(median(stored.iter().map(|(_, queried)| *queried).collect()) <= 32, "{stored:?}");
 }
 
 #[test]

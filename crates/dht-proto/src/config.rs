@@ -46,7 +46,7 @@ pub struct Config {
     pub request_timeout: Duration,
     /// When an ask ends whatever the network does. Default: 20 seconds.
     pub ask_deadline: Duration,
-    /// How many requests one lookup keeps in flight, stalled ones apart; twice as many once the closest node
+    /// How many requests one lookup keeps in flight, stalled ones apart; at least eight once the closest node
     /// known has answered and only its neighbours are left. Default: 5.
     pub concurrency: usize,
     /// How many nodes one lookup asks at most. Default: 200.

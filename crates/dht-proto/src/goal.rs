@@ -15,6 +15,9 @@ use crate::{Ask, Event, QueryId, RemoteNode, Samples, Source};
 /// How many peers one ask collects at most; a stranger can name as many as it likes.
 const MAX_PEERS: usize = 5000;
 
+/// How many info hashes are read from one sample; no datagram of ordinary size holds more.
+const MAX_SAMPLES: usize = 75;
+
 /// What is wanted, with the best of it so far.
 #[derive(Debug)]
 pub(crate) enum Goal {
@@ -336,7 +339,7 @@ fn collect(
 
 fn samples_of(node: RemoteNode, response: &Response<'_>) -> Samples {
     let interval = Duration::from_secs(u64::from(response.interval.unwrap_or(0)));
-    let info_hashes: Vec<Id> = response.samples.iter().collect();
+    let info_hashes: Vec<Id> = response.samples.iter().take(MAX_SAMPLES).collect();
     let total = response.num.unwrap_or(info_hashes.len() as u64);
     Samples { node, info_hashes, total, interval }
 }

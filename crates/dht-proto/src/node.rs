@@ -72,6 +72,7 @@ impl Node {
             }
             Err(error) => {
                 self.wire.counters.malformed += 1;
+                tracing::trace!(%from, %error, "not a message");
                 if let Some(reply) = error.reply() {
                     if self.server.admits(now, from, &mut self.wire) {
                         self.wire.reply(from, reply);
@@ -257,6 +258,7 @@ impl Node {
             return;
         };
         let id: Id = network.id;
+        tracing::info!(%addr, %id, "others agree on our address");
         self.wire.events.push_back(Event::PublicAddress { addr, id });
         self.server.store.move_home(self.networks.home());
         self.upkeep.rejoin(now, family);

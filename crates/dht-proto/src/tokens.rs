@@ -1,6 +1,7 @@
 //! Write tokens: a stranger may store only from an address it can receive at, and only under the target it asked for.
 //! Nothing is remembered per stranger; a token is a keyed hash that only this node can make.
 
+use std::fmt;
 use std::hash::Hasher;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -16,7 +17,6 @@ const EPOCH: Duration = Duration::from_secs(300);
 pub(crate) type Token = [u8; 8];
 
 /// Makes and checks tokens.
-#[derive(Debug)]
 pub(crate) struct Tokens {
     key: [u8; 16],
     began: Instant,
@@ -60,6 +60,13 @@ impl Tokens {
     }
 }
 
+impl fmt::Debug for Tokens {
+    /// Without the key: who reads our logs must not be able to make our tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +90,12 @@ mod tests {
         assert!(!Tokens::new([8; 16], now).accepts(now, IP, &target, &token));
         assert!(!tokens.accepts(now, IP, &target, &token[..7]));
         assert!(!tokens.accepts(now, IP, &target, b""));
+    }
+
+    #[test]
+    fn the_key_is_not_printed() {
+        let tokens = Tokens::new([77; 16], start());
+        assert!(!format!("{tokens:?}").contains("77"));
     }
 
     #[test]

@@ -167,6 +167,7 @@ impl Upkeep {
         if !self.announced && !names_follow && self.cares.iter().all(settled) {
             self.announced = true;
             let nodes = scene.networks.nodes();
+            tracing::info!(nodes, "first bootstrap settled");
             scene.wire.events.push_back(Event::Bootstrapped { nodes });
         }
     }
@@ -211,6 +212,7 @@ impl Upkeep {
             Join::Joined
         } else {
             let wait = (RETRY * 2_u32.saturating_pow(attempt.min(16))).min(LONGEST_RETRY);
+            tracing::info!(family = ?care.family, attempt, ?wait, "nobody answered; joining again later");
             Join::Due { at: scene.now + wait, attempt: attempt.saturating_add(1) }
         };
         asks.start_waiting(scene);

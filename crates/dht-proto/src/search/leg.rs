@@ -44,7 +44,8 @@ impl Pace {
         LookupConfig {
             closest: self.closest(goal),
             parallelism: self.concurrency,
-            closing_parallelism: self.concurrency * 2,
+            // The neighbours of the closest must all be asked anyway.
+            closing_parallelism: NODES.max(self.concurrency),
             visits: self.visits,
             ..LookupConfig::default()
         }
