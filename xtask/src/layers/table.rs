@@ -140,6 +140,7 @@ pub(crate) const TABLE: &[Row] = &[
             "futures-util",
             "heed",
             "moka",
+            "rand",
             "reqwest",
             "rustls",
             "thiserror",
