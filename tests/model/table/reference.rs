@@ -60,66 +60,13 @@ impl Reference {
         outcome: &Insert<Peer>,
         table: &Table<Peer, 2>,
     ) {
-        let before = self.live.clone();
-        let same_id = before.get(&peer.id);
-        let healthy = |test: &dyn Fn(&Live) -> bool| {
-            before.values().any(|live| live.failures == 0 && live.peer.id != peer.id && test(live))
-        };
-        let bucket = self.bucket_of(&peer.id);
-        match outcome {
-            Insert::Refreshed => {
-                let known = same_id.expect("only an entry can be refreshed");
-                assert_eq!(known.peer.address(), peer.address());
-            }
-            Insert::Added => {
-                assert!(
-                    self.members(bucket).count() < self.capacity(bucket)
-                        || self.made_room(peer, table)
-                );
-            }
-            Insert::Replaced(victim) => {
-                let victim = before.get(&victim.id).expect("a victim was an entry");
-                let home = table.buckets().count() - 1;
-                let prefix = |id| self.own.shared_prefix(id).min(home);
-                let stayed = table.iter().filter_map(|entry| before.get(&entry.contact().id));
-                let here = stayed.filter(|live| prefix(&live.peer.id) == prefix(&peer.id));
-                let most = here.map(|live| live.failures).max().unwrap_or(0);
-                assert!(victim.failures >= most, "the one with most failures goes first");
-            }
-            Insert::Queued => {
-                assert!(!table.contains(&peer.id));
-                assert!(table.spares().any(|spare| *spare == peer));
-            }
-            Insert::Refused(refusal) => match refusal {
-                Refusal::OwnId => assert_eq!(peer.id, self.own),
-                Refusal::IdElsewhere => {
-                    let known = same_id.expect("the id is an entry");
-                    assert!(known.failures == 0 && known.peer.address() != peer.address());
-                }
-                Refusal::HostTaken => {
-                    assert!(self.config.one_per_host);
-                    assert!(healthy(
-                        &|live| live.peer.host == peer.host && live.peer.port != peer.port
-                    ));
-                }
-                Refusal::SubnetTaken => {
-                    assert!(self.config.one_per_subnet);
-                    assert!(healthy(&|live| live.peer.subnet() == peer.subnet()
-                        && self.bucket_of(&live.peer.id) == bucket));
-                }
-                Refusal::IdChanged => {
-                    assert!(healthy(&|live| live.peer.address() == peer.address()))
-                }
-                Refusal::Full => assert_eq!(self.config.spares, 0),
-                _ => panic!("a refusal that the reference does not know"),
-            },
-        }
-        if *outcome == Insert::Refreshed {
-            let asked = before[&peer.id].asked.max(now);
-            self.live.insert(peer.id, Live { asked, ..Live::new(now, peer) });
-        }
+        self.judge(peer, outcome, table);
         let entered = matches!(outcome, Insert::Added | Insert::Replaced(_));
         let newcomer = entered.then_some(Live::new(now, peer));
+        if *outcome == Insert::Refreshed {
+            let asked = self.live[&peer.id].asked.max(now);
+            self.live.insert(peer.id, Live { asked, ..Live::new(now, peer) });
+        }
         self.follow(table, newcomer, |reference, gone| match outcome {
             Insert::Replaced(victim) if victim.id == gone.peer.id => true,
             Insert::Refreshed => false,
@@ -132,6 +79,63 @@ impl Reference {
             let failing = |live: &Live| live.failures > 0;
             let bucket = self.bucket_of(&peer.id);
             assert!(!self.members(bucket).any(failing), "a failing entry should have gone for it");
+        }
+    }
+
+    /// Whether what the table made of an answer is justified by what it held before.
+    fn judge(&self, peer: Peer, outcome: &Insert<Peer>, table: &Table<Peer, 2>) {
+        match outcome {
+            Insert::Refreshed => {
+                let known = self.live.get(&peer.id).expect("only an entry can be refreshed");
+                assert_eq!(known.peer.address(), peer.address());
+            }
+            Insert::Added => {
+                let bucket = self.bucket_of(&peer.id);
+                let room = self.members(bucket).count() < self.capacity(bucket);
+                assert!(room || self.made_room(peer, table));
+            }
+            Insert::Replaced(victim) => {
+                let victim = self.live.get(&victim.id).expect("a victim was an entry");
+                let home = table.buckets().count() - 1;
+                let prefix = |id| self.own.shared_prefix(id).min(home);
+                let stayed = table.iter().filter_map(|entry| self.live.get(&entry.contact().id));
+                let here = stayed.filter(|live| prefix(&live.peer.id) == prefix(&peer.id));
+                let most = here.map(|live| live.failures).max().unwrap_or(0);
+                assert!(victim.failures >= most, "the one with most failures goes first");
+            }
+            Insert::Queued => {
+                assert!(!table.contains(&peer.id));
+                assert!(table.spares().any(|spare| *spare == peer));
+            }
+            Insert::Refused(refusal) => self.judge_refusal(peer, *refusal),
+        }
+    }
+
+    fn judge_refusal(&self, peer: Peer, refusal: Refusal) {
+        let healthy = |test: &dyn Fn(&Peer) -> bool| {
+            let mut rivals = self.live.values().filter(|live| live.peer.id != peer.id);
+            rivals.any(|live| live.failures == 0 && test(&live.peer))
+        };
+        match refusal {
+            Refusal::OwnId => assert_eq!(peer.id, self.own),
+            Refusal::IdElsewhere => {
+                let known = self.live.get(&peer.id).expect("the id is an entry");
+                assert!(known.failures == 0 && known.peer.address() != peer.address());
+            }
+            Refusal::HostTaken => {
+                assert!(self.config.one_per_host);
+                assert!(healthy(&|other| other.host == peer.host && other.port != peer.port));
+            }
+            Refusal::SubnetTaken => {
+                assert!(self.config.one_per_subnet);
+                let bucket = self.bucket_of(&peer.id);
+                assert!(healthy(&|other| {
+                    other.subnet() == peer.subnet() && self.bucket_of(&other.id) == bucket
+                }));
+            }
+            Refusal::IdChanged => assert!(healthy(&|other| other.address() == peer.address())),
+            Refusal::Full => assert_eq!(self.config.spares, 0),
+            _ => panic!("a refusal that the reference does not know"),
         }
     }
 
@@ -179,7 +183,7 @@ impl Reference {
         let bucket = self.bucket_of(&id);
         match outcome {
             Failure::Unknown => {
-                assert!(!self.live.contains_key(&id) && !self.spares.contains_key(&id))
+                assert!(!self.live.contains_key(&id) && !self.spares.contains_key(&id));
             }
             Failure::Kept { failures } => {
                 let fits = self.fitting(bucket, id).count();

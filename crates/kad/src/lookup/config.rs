@@ -15,8 +15,10 @@ pub struct LookupConfig {
     /// Queries in flight once the closest node known has answered and only its neighbours are
     /// left, all of which must be asked anyway. At least `parallelism` is used. Default: 8.
     pub closing_parallelism: usize,
-    /// Candidates remembered. When full, the farthest that was not asked makes room for a closer
-    /// one. At least twice `closest` is used. Default: 160.
+    /// Candidates remembered, not counting those in flight or stalled, which
+    /// [`visits`](Self::visits) bounds. When full, the farthest that was not asked makes room for
+    /// a closer one, or else the farthest answer beyond the K closest. At least twice `closest` is
+    /// used. Default: 160.
     pub candidates: usize,
     /// Nodes asked at most; it bounds what a stream of ever closer lies can cost. Default: 500.
     pub visits: usize,
