@@ -13,7 +13,7 @@
 
 mod endpoint;
 mod error;
-pub(crate) mod lookup;
+mod lookup;
 mod service;
 mod walk;
 
@@ -72,18 +72,14 @@ impl Client {
 
     fn endpoints(&self, name: &str, rtype: TYPE) -> impl Stream<Item = Endpoint> + use<> {
         let walk = Place::parse(name).ok().map(|place| self.walk(place, rtype));
-        futures_util::stream::unfold(walk, async |walk| {
+        futures_util::stream::unfold(walk, |walk| async move {
             let mut walk = walk?;
             let endpoint = walk.next().await?;
             Some((endpoint, Some(walk)))
         })
     }
 
-    async fn endpoint(
-        &self,
-        name: &str,
-        rtype: TYPE,
-    ) -> Result<Endpoint, CouldNotResolveEndpoint> {
+    async fn endpoint(&self, name: &str, rtype: TYPE) -> Result<Endpoint, CouldNotResolveEndpoint> {
         let place = Place::parse(name)?;
         let name = place.to_string();
         let mut walk = self.walk(place, rtype);

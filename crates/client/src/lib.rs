@@ -32,6 +32,7 @@
 //! |---|---|
 //! | `dht` (default) | the Mainline DHT as a backend |
 //! | `relays` (default) | HTTP relays as backends |
+//! | `endpoints` | where a service can be reached, by SVCB and HTTPS records |
 
 #![cfg_attr(
     not(any(feature = "dht", feature = "relays")),
@@ -45,6 +46,8 @@ mod bounded;
 mod builder;
 mod cache;
 mod client;
+#[cfg(feature = "endpoints")]
+mod endpoints;
 mod engine;
 mod error;
 mod flight;
@@ -65,6 +68,8 @@ pub use builder::DEFAULT_RELAYS;
 pub use builder::{ClientBuilder, DEFAULT_MAX_RECURSION_DEPTH, DEFAULT_RELAY_TIMEOUT};
 pub use cache::{Cache, CacheError, Cached, DEFAULT_CACHE_SIZE, InMemoryCache, Peek, Put};
 pub use client::Client;
+#[cfg(feature = "endpoints")]
+pub use endpoints::{Attempt, Attempts, CouldNotResolveEndpoint, DeadEnd, Endpoint};
 pub use error::{Answers, BuildError, ConcurrencyError, PublishError, ResolveError};
 pub use freshness::{DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, Freshness, Known, Policy, Verdict};
 #[cfg(feature = "dht")]

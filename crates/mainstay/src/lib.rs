@@ -65,9 +65,12 @@ pub use mainstay_packets::{
     VerifyError as SignedPacketVerifyError, dns, parse_type, type_name,
 };
 
-#[cfg(all(any(feature = "dht", feature = "relays"), not(target_family = "wasm")))]
+#[cfg(all(
+    any(feature = "dht", feature = "relays", feature = "endpoints"),
+    not(target_family = "wasm")
+))]
 pub use mainstay_client::ClientBlocking;
-#[cfg(any(feature = "dht", feature = "relays"))]
+#[cfg(any(feature = "dht", feature = "relays", feature = "endpoints"))]
 pub use mainstay_client::{
     Answer, AnswerOutcome, Answers, BackendName, BuildError, Cache, CacheError, Cached, Client,
     ClientBuilder, ConcurrencyError, DEFAULT_CACHE_SIZE, DEFAULT_MAX_RECURSION_DEPTH,
@@ -75,6 +78,8 @@ pub use mainstay_client::{
     InMemoryCache, Known, NameAnswer, Peek, Policy, PublishError, PublishOutcome, PublishReport,
     PublishResult, Put, Resolution, ResolveError, ResolveNameError, Source, Verdict,
 };
+#[cfg(feature = "endpoints")]
+pub use mainstay_client::{Attempt, Attempts, CouldNotResolveEndpoint, DeadEnd, Endpoint};
 #[cfg(feature = "relays")]
 pub use mainstay_client::{DEFAULT_RELAYS, InvalidRelayUrl};
 

@@ -4,16 +4,29 @@
 
 use std::io;
 use std::net::IpAddr;
+#[cfg(not(target_family = "wasm"))]
+use std::net::ToSocketAddrs;
+
+#[cfg(not(target_family = "wasm"))]
+use tokio::{sync::oneshot, task};
+
+#[cfg(not(target_family = "wasm"))]
+use crate::runtime::Background;
 
 /// The addresses of a name.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) async fn addresses(domain: String) -> io::Result<Vec<IpAddr>> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    crate::runtime::Background::shared()?.spawn(async move {
-        let found = tokio::net::lookup_host((domain, 0)).await;
-        let _ = sender.send(found.map(|found| found.map(|found| found.ip()).collect()));
+    let (sender, receiver) = oneshot::channel();
+    Background::shared()?.spawn(async move {
+        // The system's look-up blocks, so it gets a thread that may.
+        let look_up = move || {
+            let found = (domain.as_str(), 0).to_socket_addrs()?;
+            Ok(found.map(|found| found.ip()).collect())
+        };
+        let found = task::spawn_blocking(look_up).await;
+        let _ = sender.send(found.unwrap_or_else(|died| Err(io::Error::other(died))));
     });
-    receiver.await.map_err(|_| io::Error::from(io::ErrorKind::Interrupted))?
+    receiver.await.map_err(io::Error::other)?
 }
 
 /// The addresses of a name.

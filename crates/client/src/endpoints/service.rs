@@ -116,8 +116,7 @@ pub(super) fn parse_name(bytes: &[u8]) -> Option<(String, &[u8])> {
             let name = if name.is_empty() { ".".to_owned() } else { name };
             return Some((name, rest));
         }
-        let is_of_a_host =
-            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let is_of_a_host = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if label.len() > 63 || !label.iter().all(is_of_a_host) {
             return None;
         }

@@ -103,14 +103,23 @@ impl<Z: Zones> Walk<Z> {
                 What::Record(service) => self.follow(trail, service),
                 What::Addresses { via, target } => self.addresses(trail, via, target).await,
             };
-            // The addresses of a name come last, and may be known from its records.
-            let is_new = |endpoint: &Endpoint| !self.found.contains(endpoint);
-            if let Some(endpoint) = endpoint.filter(is_new) {
+            if let Some(endpoint) = endpoint.filter(|endpoint| self.is_new(endpoint)) {
                 self.found.push(endpoint.clone());
                 return Some(endpoint);
             }
         }
         None
+    }
+
+    /// Whether nothing before leads to the same place. The addresses of a name come last, and often are those that
+    /// its records lead to.
+    fn is_new(&self, endpoint: &Endpoint) -> bool {
+        let says_as_much = |found: &Endpoint| {
+            let is_there = found.host == endpoint.host && found.port() == endpoint.port();
+            let is_same_server = is_there && found.public_key == endpoint.public_key;
+            is_same_server && (endpoint.service.is_none() || found.service == endpoint.service)
+        };
+        !self.found.iter().any(says_as_much)
     }
 
     /// The dead ends so far.
@@ -124,13 +133,13 @@ impl<Z: Zones> Walk<Z> {
         if self.followed.get(trail.here()).is_some_and(|known| *known <= depth) {
             return None;
         }
-        let packet = self.packet(&trail).await?;
-        let mut records = Vec::new();
-        for record in packet.resource_records(trail.here().below()) {
-            if record.rtype() == self.rtype {
-                records.push(Service::parse(&record.uncompressed_rdata()));
-            }
-        }
+        let Some(packet) = self.packet(&trail).await else {
+            return hinted(&trail, via);
+        };
+        let rtype = self.rtype;
+        let records = trail.here().records(&packet).filter(|record| record.rtype() == rtype);
+        let records: Vec<_> =
+            records.map(|record| Service::parse(&record.uncompressed_rdata())).collect();
         let target = via.as_ref().map_or(".", |via| via.target.as_str()).to_owned();
         if records.is_empty() {
             self.push(trail, What::Addresses { via, target });
@@ -152,7 +161,9 @@ impl<Z: Zones> Walk<Z> {
         if records.iter().any(Service::is_alias) {
             records.retain(Service::is_alias);
         }
-        if records.iter().any(|record| record.is_alias() && record.target == ".") {
+        let of_service = |record: &Service| !(record.is_alias() && record.target == ".");
+        records.retain(of_service);
+        if records.is_empty() {
             return self.dead_end(trail, DeadEnd::NotOffered);
         }
         records.shuffle(&mut self.rng);
@@ -276,9 +287,9 @@ impl<Z: Zones> Walk<Z> {
 /// What a name without service records has.
 fn onward(packet: &SignedPacket, place: &Place, via: Option<Service>, target: &str) -> Onward {
     let mut addresses: Vec<_> =
-        packet.resource_records(place.below()).filter_map(|record| record.address()).collect();
+        place.records(packet).filter_map(|record| record.address()).collect();
     if addresses.is_empty() {
-        if let Some(alias) = packet.resource_records(place.below()).find_map(alias) {
+        if let Some(alias) = place.records(packet).find_map(alias) {
             return Onward::Alias(alias);
         }
         addresses.extend(via.iter().flat_map(Service::hints));
@@ -299,8 +310,19 @@ fn alias(record: Record<'_>) -> Option<String> {
     if record.rtype() != TYPE::CNAME {
         return None;
     }
-    let (name, _) = parse_name(&record.uncompressed_rdata()).map(|(name, rest)| (name, rest.len()))?;
-    Some(name)
+    parse_name(&record.uncompressed_rdata()).map(|(name, _)| name)
+}
+
+/// What a record says of a server whose own packet is not to be had: its key, and where it was.
+fn hinted(trail: &Trail, via: Option<Service>) -> Option<Endpoint> {
+    let hints: Vec<_> = via.iter().flat_map(Service::hints).collect();
+    let service = via.filter(|_| !hints.is_empty())?;
+    Some(Endpoint {
+        public_key: trail.here().key(),
+        host: Host::Signed(hints),
+        target: service.target.clone(),
+        service: Some(service),
+    })
 }
 
 /// An endpoint in DNS, which the name at the trail's end leads to.

@@ -48,8 +48,7 @@ fn the_vectors_of_the_rfc_are_read() {
         \x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\
         \x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x53\x00\x01";
     let hints: Vec<_> = Service::parse(hints).unwrap().hints().collect();
-    let expected: [IpAddr; 2] =
-        ["2001:db8::1".parse().unwrap(), "2001:db8::53:1".parse().unwrap()];
+    let expected: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "2001:db8::53:1".parse().unwrap()];
     assert_eq!(hints, expected);
     // Figure 9: keys in ascending order, of which two are mandatory.
     let ordered = b"\x00\x10\x03foo\x07example\x03org\x00\x00\x00\x00\x04\x00\x01\x00\x04\

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use mainstay_keys::{PublicKey, PublicKeyError};
+use mainstay_packets::{Record, SignedPacket};
 
 /// How many names one trail may have: aliases within one packet cost nothing, but they must end.
 const MAX_NAMES: usize = 32;
@@ -20,8 +21,6 @@ impl Place {
     /// Takes what people paste.
     pub(crate) fn parse(name: &str) -> Result<Self, PublicKeyError> {
         let (key, below) = PublicKey::parse_name(name)?;
-        // A `*` would ask for all names at once, and there is no such host.
-        let below = if below.starts_with('*') { "" } else { below };
         Ok(Self { key, below: below.to_ascii_lowercase() })
     }
 
@@ -36,8 +35,14 @@ impl Place {
         self.key
     }
 
-    pub(super) fn below(&self) -> &str {
-        &self.below
+    /// What the key's packet says of the name, by its wildcards too.
+    pub(super) fn records<'a>(
+        &'a self,
+        packet: &'a SignedPacket,
+    ) -> impl Iterator<Item = Record<'a>> {
+        // A `*` would ask for all names at once, and no host is called that.
+        let is_host = !self.below.starts_with('*');
+        is_host.then(|| packet.resource_records(&self.below)).into_iter().flatten()
     }
 }
 
