@@ -90,15 +90,13 @@ impl<'a> Writer<'a> {
 
     fn record(&mut self, name: Range<usize>, draft: &Draft) {
         self.compressed(name);
-        self.message.extend_from_slice(&draft.rtype.to_be_bytes());
-        self.message.extend_from_slice(&draft.class.to_be_bytes());
-        self.message.extend_from_slice(&draft.ttl.to_be_bytes());
-        let length_at = self.message.len();
-        self.message.extend_from_slice(&[0, 0]);
+        let ([t0, t1], [c0, c1]) = (draft.rtype.to_be_bytes(), draft.class.to_be_bytes());
+        let [l0, l1, l2, l3] = draft.ttl.to_be_bytes();
+        self.message.extend_from_slice(&[t0, t1, c0, c1, l0, l1, l2, l3, 0, 0]);
         let start = self.message.len();
         self.rdata(draft);
         let length = u16::try_from(self.message.len() - start).unwrap_or(u16::MAX);
-        if let Some(field) = self.message.get_mut(length_at..start) {
+        if let Some(field) = self.message.get_mut(start - 2..start) {
             field.copy_from_slice(&length.to_be_bytes());
         }
     }
