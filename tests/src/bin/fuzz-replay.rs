@@ -4,9 +4,12 @@
 //! Usage: `fuzz-replay [--seconds N] [--seed S] [TARGET]...`; prints a line a target, and the failing input in hex.
 #![expect(clippy::print_stdout, reason = "its report is what it is run for")]
 
+use std::num::NonZeroUsize;
 use std::panic::catch_unwind;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{available_parallelism, scope};
 use std::time::{Duration, Instant};
 
 use mainstay_tests::fuzz::{Mutator, TARGETS, Target};
@@ -25,29 +28,44 @@ fn main() -> ExitCode {
             _ => only.push(argument),
         }
     }
-    let chosen = TARGETS
+    let chosen: Vec<_> = TARGETS
         .iter()
-        .filter(|target| only.is_empty() || only.iter().any(|name| name == target.name));
-    let mut failed = 0;
-    let mut ran = 0;
-    for target in chosen {
-        ran += 1;
-        match replay(target, Duration::from_secs(seconds), seed) {
-            Ok(inputs) => {
-                println!("fuzz {:<24} {inputs} inputs, none broke a promise", target.name);
-            }
-            Err(input) => {
-                failed += 1;
-                println!(
-                    "fuzz {:<24} FAILED with seed {seed} on the input {}",
-                    target.name,
-                    hex(&input)
-                );
-            }
+        .filter(|target| only.is_empty() || only.iter().any(|name| name == target.name))
+        .collect();
+    let failed = replay_all(&chosen, Duration::from_secs(seconds), seed);
+    println!("fuzz: {} passed, {failed} failed", chosen.len() - failed);
+    if failed == 0 && !chosen.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Replays the targets, as many at a time as there are cores; how many failed.
+fn replay_all(targets: &[&Target], length: Duration, seed: u64) -> usize {
+    let (next, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match replay(target, length, seed) {
+                        Ok(inputs) => {
+                            println!(
+                                "fuzz {:<24} {inputs} inputs, none broke a promise",
+                                target.name
+                            );
+                        }
+                        Err(input) => {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            let input = hex(&input);
+                            println!(
+                                "fuzz {:<24} FAILED with seed {seed} on the input {input}",
+                                target.name
+                            );
+                        }
+                    }
+                }
+            });
         }
-    }
-    println!("fuzz: {} passed, {failed} failed", ran - failed);
-    if failed == 0 && ran > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    });
+    failed.into_inner()
 }
 
 /// How many inputs were fed, or the one that broke a promise.
