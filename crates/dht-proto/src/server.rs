@@ -143,17 +143,19 @@ impl Visit<'_> {
         limit: usize,
     ) {
         let near = Near::new(self.networks, self.want, target);
-        let mut full = near.fill(response);
-        if self.size(full) > limit {
-            match self.from {
-                SocketAddr::V4(_) => full.nodes6 = Nodes6::Absent,
-                SocketAddr::V6(_) => full.nodes = Nodes::Absent,
+        let full = near.fill(response);
+        let mut fewer = full;
+        match self.from {
+            SocketAddr::V4(_) => fewer.nodes6 = Nodes6::Absent,
+            SocketAddr::V6(_) => fewer.nodes = Nodes::Absent,
+        }
+        for response in [full, fewer] {
+            let payload = encode_reply(self.from, self.message(response));
+            if payload.len() <= limit {
+                return wire.reply_encoded(self.from, payload);
             }
         }
-        if self.size(full) > limit {
-            full = response;
-        }
-        self.respond(wire, full);
+        self.respond(wire, response);
     }
 
     fn size(&self, response: Response<'_>) -> usize {

@@ -64,8 +64,12 @@ impl Wire {
     /// Sends a reply: it always names us and the receiver's address
     /// ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)).
     pub(crate) fn reply(&mut self, to: SocketAddr, message: Message<'_>) {
+        self.reply_encoded(to, encode_reply(to, message));
+    }
+
+    /// Sends a reply that [`encode_reply`] made.
+    pub(crate) fn reply_encoded(&mut self, to: SocketAddr, payload: Vec<u8>) {
         self.counters.served += 1;
-        let payload = encode_reply(to, message);
         self.push(to, payload);
     }
 
