@@ -19,6 +19,8 @@ use crate::error::{PublishError, ResolveError};
 use crate::freshness::{Freshness, Policy};
 use crate::publishing::Publishes;
 use crate::report::{PublishReport, Resolution};
+#[cfg(all(feature = "tls", not(target_family = "wasm")))]
+use crate::tls::expected::ExpectedKeys;
 
 /// Publishes and resolves signed packets over the DHT and relays, with a cache in between.
 ///
@@ -54,6 +56,8 @@ pub struct Client {
     max_recursion_depth: u8,
     #[cfg(feature = "dht")]
     dht: Option<Dht>,
+    #[cfg(all(feature = "tls", not(target_family = "wasm")))]
+    expected: ExpectedKeys,
 }
 
 impl Client {
@@ -67,6 +71,8 @@ impl Client {
             max_recursion_depth,
             #[cfg(feature = "dht")]
             dht,
+            #[cfg(all(feature = "tls", not(target_family = "wasm")))]
+            expected: ExpectedKeys::default(),
         }
     }
 
@@ -186,6 +192,12 @@ impl Client {
     #[must_use]
     pub fn max_recursion_depth(&self) -> u8 {
         self.max_recursion_depth
+    }
+
+    /// Whose servers names under keys have lately been resolved to.
+    #[cfg(all(feature = "tls", not(target_family = "wasm")))]
+    pub(crate) fn expected_keys(&self) -> &ExpectedKeys {
+        &self.expected
     }
 }
 

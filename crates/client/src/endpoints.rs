@@ -13,7 +13,7 @@
 
 mod endpoint;
 mod error;
-mod lookup;
+pub(crate) mod lookup;
 mod service;
 mod walk;
 
@@ -23,7 +23,8 @@ use mainstay_packets::dns::TYPE;
 use crate::client::Client;
 pub use endpoint::Endpoint;
 pub use error::{Attempt, Attempts, CouldNotResolveEndpoint, DeadEnd};
-use walk::{Place, Walk};
+pub(crate) use walk::Place;
+use walk::Walk;
 
 /// Endpoints (feature `endpoints`).
 impl Client {
@@ -71,23 +72,54 @@ impl Client {
     }
 
     fn endpoints(&self, name: &str, rtype: TYPE) -> impl Stream<Item = Endpoint> + use<> {
-        let walk = Place::parse(name).ok().map(|place| self.walk(place, rtype));
-        futures_util::stream::unfold(walk, |walk| async move {
-            let mut walk = walk?;
-            let endpoint = walk.next().await?;
-            Some((endpoint, Some(walk)))
+        let search = Place::parse(name).ok().map(|place| Search::new(self, place, rtype));
+        futures_util::stream::unfold(search, |search| async move {
+            let mut search = search?;
+            let endpoint = search.next().await?;
+            Some((endpoint, Some(search)))
         })
     }
 
     async fn endpoint(&self, name: &str, rtype: TYPE) -> Result<Endpoint, CouldNotResolveEndpoint> {
-        let place = Place::parse(name)?;
-        let name = place.to_string();
-        let mut walk = self.walk(place, rtype);
-        let found = walk.next().await;
-        found.ok_or_else(|| CouldNotResolveEndpoint::NothingUsable { name, tried: walk.tried() })
+        let mut search = Search::new(self, Place::parse(name)?, rtype);
+        let found = search.next().await;
+        found.ok_or_else(|| search.in_vain())
+    }
+}
+
+/// A client's search, which notes for handshakes to come whose keys it finds.
+pub(crate) struct Search {
+    place: Place,
+    walk: Walk<Client>,
+    #[cfg(all(feature = "tls", not(target_family = "wasm")))]
+    expected: crate::tls::expected::ExpectedKeys,
+}
+
+impl Search {
+    pub(crate) fn new(client: &Client, place: Place, rtype: TYPE) -> Self {
+        let depth = client.max_recursion_depth();
+        Self {
+            walk: Walk::new(client.clone(), place.clone(), rtype, depth, rand::random()),
+            place,
+            #[cfg(all(feature = "tls", not(target_family = "wasm")))]
+            expected: client.expected_keys().clone(),
+        }
     }
 
-    fn walk(&self, place: Place, rtype: TYPE) -> Walk<Client> {
-        Walk::new(self.clone(), place, rtype, self.max_recursion_depth(), rand::random())
+    /// The next endpoint, unless all ways have been tried.
+    pub(crate) async fn next(&mut self) -> Option<Endpoint> {
+        let endpoint = self.walk.next().await?;
+        #[cfg(all(feature = "tls", not(target_family = "wasm")))]
+        if endpoint.public_key() != self.place.key() {
+            let now = std::time::Instant::now();
+            self.expected.expect(&self.place.host(), endpoint.public_key(), now);
+        }
+        Some(endpoint)
+    }
+
+    /// The error of a search that found nothing.
+    pub(crate) fn in_vain(self) -> CouldNotResolveEndpoint {
+        let name = self.place.to_string();
+        CouldNotResolveEndpoint::NothingUsable { name, tried: self.walk.tried() }
     }
 }

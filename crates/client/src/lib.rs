@@ -33,6 +33,9 @@
 //! | `dht` (default) | the Mainline DHT as a backend |
 //! | `relays` (default) | HTTP relays as backends |
 //! | `endpoints` | where a service can be reached, by SVCB and HTTPS records |
+//! | `tls` | TLS by keys instead of certificates, with rustls |
+//! | `reqwest-resolve` | the client as the DNS of reqwest |
+//! | `reqwest-builder` | a reqwest client for `https://<key>/` and the web |
 
 #![cfg_attr(
     not(any(feature = "dht", feature = "relays")),
@@ -56,10 +59,16 @@ mod names;
 mod progress;
 mod publishing;
 mod report;
+#[cfg(all(feature = "reqwest-builder", not(target_family = "wasm")))]
+mod reqwest_builder;
+#[cfg(all(feature = "reqwest-resolve", not(target_family = "wasm")))]
+mod reqwest_resolve;
 mod runtime;
 #[cfg(test)]
 mod scripted;
 mod seen;
+#[cfg(all(feature = "tls", not(target_family = "wasm")))]
+pub mod tls;
 
 #[cfg(not(target_family = "wasm"))]
 pub use blocking::ClientBlocking;

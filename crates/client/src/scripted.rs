@@ -27,11 +27,13 @@ pub(crate) struct Scripted {
     /// Packets it gives to whoever asks, and how the search then ends.
     pub(crate) finds: Mutex<Vec<SignedPacket>>,
     pub(crate) end: Mutex<End>,
-    /// How old it says its packets are.
-    age: Duration,
+    /// When it says that it last saw its packets, if not just now.
+    last_seen: Option<Timestamp>,
     pub(crate) stores: Mutex<PublishResult>,
     /// Each answer waits for a permit.
     pub(crate) gate: Semaphore,
+    /// Whether answers to publishes do not.
+    publishes_freely: bool,
     pub(crate) asked: Mutex<Vec<Reach>>,
     pub(crate) published: Mutex<Vec<(SignedPacket, Option<Timestamp>)>>,
 }
@@ -43,7 +45,8 @@ impl Scripted {
             url: Url::parse("http://relay.test/").unwrap(),
             finds: Mutex::new(finds.to_vec()),
             end: Mutex::new(End::Exhausted),
-            age: Duration::ZERO,
+            last_seen: None,
+            publishes_freely: false,
             stores: Mutex::new(PublishResult::Stored { nodes: Some(20) }),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             asked: Mutex::default(),
@@ -56,8 +59,12 @@ impl Scripted {
         Self { gate: Semaphore::new(0), ..Self::with(finds) }
     }
 
-    pub(crate) fn of_age(self, age: Duration) -> Self {
-        Self { age, ..self }
+    pub(crate) fn last_seen(self, last_seen: Timestamp) -> Self {
+        Self { last_seen: Some(last_seen), ..self }
+    }
+
+    pub(crate) fn publishing_freely(self) -> Self {
+        Self { publishes_freely: true, ..self }
     }
 
     pub(crate) fn ending(self, end: End) -> Self {
@@ -93,7 +100,9 @@ impl Backend for Scripted {
 
     async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> PublishResult {
         self.published.lock().unwrap().push((packet.clone(), cas));
-        self.pass().await;
+        if !self.publishes_freely {
+            self.pass().await;
+        }
         let result = self.stores.lock().unwrap().clone();
         if matches!(result, PublishResult::Stored { .. }) {
             *self.finds.lock().unwrap() = vec![packet.clone()];
@@ -107,7 +116,7 @@ impl Backend for Scripted {
         let packets = self.finds.lock().unwrap().clone();
         for packet in packets {
             let source = Source::Relay(self.url.clone());
-            let last_seen = Timestamp::now().checked_sub(self.age).unwrap();
+            let last_seen = self.last_seen.unwrap_or_else(Timestamp::clock);
             finds.send(Find { packet, source, last_seen }).await;
         }
         self.end.lock().unwrap().clone()

@@ -12,7 +12,7 @@ use mainstay_packets::{Record, SignedPacket};
 use rand::seq::SliceRandom;
 use rand::{SeedableRng, rngs::StdRng};
 
-pub(super) use self::place::Place;
+pub(crate) use self::place::Place;
 use self::place::Trail;
 use super::endpoint::{Endpoint, Host};
 use super::error::{Attempt, Attempts, DeadEnd};

@@ -2,16 +2,16 @@
 //!
 //! Separate because the promises are many and each needs backends that misbehave in its own way.
 
+mod caches;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use mainstay_keys::{Keypair, PublicKey};
+use mainstay_keys::Keypair;
 use tokio::time::Instant;
 
 use crate::backend::{End, Reach};
-use crate::cache::{Cache, CacheError, Cached, InMemoryCache, Put};
+use crate::cache::{Cache, Cached, InMemoryCache};
 use crate::engine::Engine;
 use crate::error::ResolveError;
 use crate::flight::MAX_FLIGHTS;
@@ -228,7 +228,7 @@ async fn an_older_packet_does_not_win_where_a_newer_was_seen_even_without_a_cach
 async fn an_answer_from_a_stale_relay_waits_for_a_better_one() {
     let keypair = Keypair::random();
     let (old, new) = (packet(&keypair, ago(9000), 60), packet(&keypair, ago(5), 60));
-    let stale = Scripted::with(&[old]).of_age(Duration::from_secs(9000));
+    let stale = Scripted::with(&[old]).last_seen(ago(9000));
     let (stale, slow) = (Arc::new(stale), Arc::new(Scripted::gated(std::slice::from_ref(&new))));
     let engine = engine(&[&stale, &slow]);
     let resolving = tokio::spawn(engine.clone().resolve(keypair.public_key(), Policy::CacheFirst));
@@ -242,7 +242,7 @@ async fn an_answer_from_a_stale_relay_waits_for_a_better_one() {
 async fn a_stale_answer_is_better_than_none() {
     let keypair = Keypair::random();
     let old = packet(&keypair, ago(9000), 60);
-    let stale = Scripted::with(std::slice::from_ref(&old)).of_age(Duration::from_secs(9000));
+    let stale = Scripted::with(std::slice::from_ref(&old)).last_seen(ago(9000));
     let (stale, empty) = (Arc::new(stale), Arc::new(Scripted::with(&[])));
     let engine = engine(&[&stale, &empty]);
     assert_eq!(resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap().packet, old);
@@ -390,7 +390,7 @@ async fn what_another_process_puts_into_a_shared_cache_meanwhile_wins_if_it_is_n
 async fn a_packet_that_a_second_backend_confirms_is_fresh_from_then_on() {
     let keypair = Keypair::random();
     let same = packet(&keypair, ago(9000), 60);
-    let stale = Scripted::with(std::slice::from_ref(&same)).of_age(Duration::from_secs(9000));
+    let stale = Scripted::with(std::slice::from_ref(&same)).last_seen(ago(9000));
     let (stale, live) = (Arc::new(stale), Arc::new(Scripted::gated(std::slice::from_ref(&same))));
     let engine = engine(&[&stale, &live]);
     let resolving = tokio::spawn(engine.clone().resolve(keypair.public_key(), Policy::CacheFirst));
@@ -401,114 +401,25 @@ async fn a_packet_that_a_second_backend_confirms_is_fresh_from_then_on() {
     assert_eq!(again.source, Source::Cache);
 }
 
-/// A cache that can only be asked, as one on disk.
-#[derive(Debug)]
-struct Slow {
-    packets: InMemoryCache,
-    reads: AtomicUsize,
-}
-
-#[async_trait]
-impl Cache for Slow {
-    fn capacity(&self) -> usize {
-        self.packets.capacity()
-    }
-
-    fn len(&self) -> usize {
-        self.packets.len()
-    }
-
-    async fn get(&self, key: &PublicKey) -> Result<Option<Cached>, CacheError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        tokio::task::yield_now().await;
-        self.packets.get(key).await
-    }
-
-    async fn put(&self, incoming: Cached) -> Result<Put, CacheError> {
-        tokio::task::yield_now().await;
-        self.packets.put(incoming).await
-    }
+#[tokio::test(start_paused = true)]
+async fn who_asks_after_an_answer_is_in_does_not_get_that_answer_again() {
+    let keypair = Keypair::random();
+    let (old, new) = (packet(&keypair, ago(50), 60), packet(&keypair, ago(5), 60));
+    let (quick, hanging) =
+        (Arc::new(Scripted::with(std::slice::from_ref(&old))), Arc::new(Scripted::gated(&[])));
+    let engine = engine_with(&[&quick, &hanging], None, Freshness::default());
+    assert_eq!(resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap().packet, old);
+    *quick.finds.lock().unwrap() = vec![new.clone()];
+    assert_eq!(engine.flights.len(), 1, "the first still waits for the other backend");
+    assert_eq!(resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap().packet, new);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cache_that_must_be_waited_for_works_like_the_one_in_memory() {
+async fn a_packet_is_never_seen_in_the_future() {
     let keypair = Keypair::random();
     let packet = packet(&keypair, ago(5), 60);
-    let relay = Arc::new(Scripted::with(std::slice::from_ref(&packet)));
-    let slow = Arc::new(Slow { packets: InMemoryCache::new(10), reads: AtomicUsize::new(0) });
-    let engine = engine_with(&[&relay], Some(slow.clone()), Freshness::default());
-    for source_is_cache in [false, true] {
-        let resolved = resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap();
-        assert_eq!(resolved.source == Source::Cache, source_is_cache);
-    }
-    assert_eq!((relay.asked(), slow.reads.load(Ordering::Relaxed)), (1, 2));
-}
-
-/// A cache whose storage is gone.
-#[derive(Debug)]
-struct Broken;
-
-#[async_trait]
-impl Cache for Broken {
-    fn capacity(&self) -> usize {
-        10
-    }
-
-    fn len(&self) -> usize {
-        0
-    }
-
-    async fn get(&self, _: &PublicKey) -> Result<Option<Cached>, CacheError> {
-        Err(CacheError::new(std::io::Error::other("gone")))
-    }
-
-    async fn put(&self, _: Cached) -> Result<Put, CacheError> {
-        Err(CacheError::new(std::io::Error::other("gone")))
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_broken_cache_costs_a_lookup_and_nothing_else() {
-    let keypair = Keypair::random();
-    let packet = packet(&keypair, ago(5), 60);
-    let relay = Arc::new(Scripted::with(std::slice::from_ref(&packet)));
-    let engine = engine_with(&[&relay], Some(Arc::new(Broken)), Freshness::default());
-    for _ in 0..2 {
-        assert_eq!(resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap().packet, packet);
-    }
-}
-
-/// A cache with a fault of its own.
-#[derive(Debug)]
-struct Panicking;
-
-#[async_trait]
-impl Cache for Panicking {
-    fn capacity(&self) -> usize {
-        10
-    }
-
-    fn len(&self) -> usize {
-        0
-    }
-
-    async fn get(&self, _: &PublicKey) -> Result<Option<Cached>, CacheError> {
-        Ok(None)
-    }
-
-    async fn put(&self, _: Cached) -> Result<Put, CacheError> {
-        panic!("a fault of the cache")
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_within_a_lookup_ends_it_for_all_callers_and_leaves_no_trace() {
-    let keypair = Keypair::random();
-    let relay = Arc::new(Scripted::with(&[packet(&keypair, ago(5), 60)]));
-    let engine = engine_with(&[&relay], Some(Arc::new(Panicking)), Freshness::default());
-    for asked in [1, 2] {
-        let error = resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap_err();
-        assert!(matches!(error, ResolveError::NoAnswer(_)), "{error}");
-        assert_eq!((relay.asked(), engine.flights.len()), (asked, 0));
-    }
+    let tomorrow = Timestamp::clock().checked_add(Duration::from_secs(86_400)).unwrap();
+    let relay = Arc::new(Scripted::with(&[packet]).last_seen(tomorrow));
+    let resolved = resolve(&engine(&[&relay]), &keypair, Policy::CacheFirst).await.unwrap();
+    assert!(resolved.last_seen <= Timestamp::clock());
 }

@@ -13,8 +13,8 @@ use super::{Outcome, Publishes};
 use crate::engine::Engine;
 use crate::error::{ConcurrencyError, PublishError};
 use crate::report::{Failure, PublishResult};
-use crate::scripted::{PATIENCE, Scripted, ago, engine, packet, settle};
-use crate::{Policy, SignedPacket, Timestamp};
+use crate::scripted::{PATIENCE, Scripted, ago, engine, engine_with, packet, settle};
+use crate::{Freshness, Policy, SignedPacket, Timestamp};
 
 fn publish(
     engine: &Arc<Engine>,
@@ -245,18 +245,31 @@ async fn a_refusal_because_our_own_packet_came_first_is_no_conflict() {
 #[tokio::test(start_paused = true)]
 async fn after_a_publish_a_lookup_from_before_is_not_joined() {
     let keypair = Keypair::random();
-    let (old, new) = two(&keypair);
-    let relay = Arc::new(Scripted::gated(&[old]));
+    let (_, new) = two(&keypair);
+    let relay = Arc::new(Scripted::gated(&[]).publishing_freely());
     let engine = engine(&[&relay]);
-    let before = tokio::spawn(engine.clone().resolve(keypair.public_key(), Policy::NetworkOnly));
+    let resolve =
+        || tokio::spawn(engine.clone().resolve(keypair.public_key(), Policy::NetworkOnly));
+    let before = resolve();
     settle().await;
-    let publishing = publish(&engine, &new, None);
+    publish(&engine, &new, None).await.unwrap().unwrap();
+    let after = resolve();
     settle().await;
-    // The gate lets the waiting lookup go first, then the publish.
+    assert_eq!(relay.asked(), 2);
     relay.gate.add_permits(2);
-    publishing.await.unwrap().unwrap();
-    relay.gate.add_permits(1);
-    let after = engine.clone().resolve(keypair.public_key(), Policy::NetworkOnly).await.unwrap();
-    assert_eq!(after.packet, new);
+    assert_eq!(after.await.unwrap().unwrap().packet, new);
     assert!(before.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_cache_too_a_packet_older_than_one_seen_is_refused() {
+    let keypair = Keypair::random();
+    let (old, new) = two(&keypair);
+    let relay = Arc::new(Scripted::with(std::slice::from_ref(&new)));
+    let engine = engine_with(&[&relay], None, Freshness::default());
+    engine.clone().resolve(keypair.public_key(), Policy::MostRecent).await.unwrap();
+    let seen = Some(new.timestamp());
+    let refused = conflict(publish(&engine, &old, None)).await;
+    assert_eq!(refused, ConcurrencyError::NotMostRecent { seen });
+    assert_eq!(relay.published(), 0);
 }

@@ -24,6 +24,24 @@ impl Place {
         Ok(Self { key, below: below.to_ascii_lowercase() })
     }
 
+    /// The place of a host as it stands in URLs and TLS, if it ends in a key.
+    #[cfg(all(any(feature = "tls", feature = "reqwest-resolve"), not(target_family = "wasm")))]
+    pub(crate) fn of_host(host: &str) -> Option<Self> {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        Self::below_a_key(&host.to_ascii_lowercase())
+    }
+
+    /// The host that a look-up is about: `_8443._https.<host>` asks for `<host>`, as do HTTPS records at the host.
+    #[cfg(all(feature = "tls", not(target_family = "wasm")))]
+    pub(crate) fn host(&self) -> String {
+        let name = self.to_string();
+        let prefixed = name.strip_prefix('_').and_then(|name| name.split_once("._https."));
+        match prefixed {
+            Some((port, host)) if port.parse::<u16>().is_ok() => host.to_owned(),
+            _ => name,
+        }
+    }
+
     /// The place of a name in a record, if it ends in a key.
     pub(super) fn below_a_key(name: &str) -> Option<Self> {
         let (below, last) = name.rsplit_once('.').unwrap_or(("", name));
