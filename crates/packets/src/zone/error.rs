@@ -16,8 +16,7 @@ pub struct ZoneError {
     pub line: usize,
     /// The column in bytes, counted from 1; for faults of a whole record, where the record begins.
     pub column: usize,
-    /// What is wrong.
-    #[source]
+    /// What is wrong; the message above says it already, so it is no source.
     pub kind: ZoneErrorKind,
 }
 
@@ -40,6 +39,9 @@ pub enum ZoneErrorKind {
     /// `$INCLUDE`, which is not followed.
     #[error("$INCLUDE is not supported; paste the file's text in its place")]
     Include,
+    /// A name with nothing between two dots, or before its first one.
+    #[error("the name has an empty label: a dot too many")]
+    EmptyLabel,
     /// An owner name that lies outside the key's zone.
     #[error(
         "the name does not lie under the zone's key; a name that ends in a dot is taken as it is"

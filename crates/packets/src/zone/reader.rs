@@ -53,6 +53,8 @@ impl Reader {
     /// # Errors
     /// [`ZoneError`] says where the text is wrong, and how.
     pub fn read(&self, text: &str) -> Result<Zone, ZoneError> {
+        // Some editors put a byte-order mark before the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut session = Session::new(self);
         for entry in entries(text)? {
             session.entry(entry)?;
@@ -174,6 +176,11 @@ fn plain_words(words: &str) -> &str {
         "unknown record type with concrete data" => {
             "the data of this record type must be written in bytes, as \\# LENGTH HEX"
         }
+        "bad symbol" => {
+            "a character that is no printable ASCII; write names in Punycode (xn--…), bytes as \\DDD"
+        }
+        "bad charstr" => "a string longer than 255 bytes; cut it into several strings in quotes",
+        "bad name" => "a label longer than 63 bytes, or a name longer than 255",
         "unbalanced parens" => "this parenthesis closes none",
         other => other,
     }

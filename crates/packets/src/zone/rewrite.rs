@@ -1,7 +1,7 @@
 //! Puts an entry into words that the parser behind us understands.
 //!
 //! Separate because these are that parser's gaps and not the format's: it takes `@` inside of record data for a label,
-//! and does not read all of a service binding.
+//! overlooks empty labels, reads no text beyond ASCII, and not all of a service binding.
 
 use std::borrow::Cow;
 
@@ -24,10 +24,18 @@ pub(super) fn rewrite<'a>(entry: &'a str, origin: &Name<Bytes>) -> Result<Cow<'a
     if data.first().is_some_and(|token| token.text == "\\#") {
         return Ok(entry.into());
     }
+    let names = names(rtype);
+    let targets = names.iter().filter_map(|position| data.get(*position));
+    if let Some(name) = tokens.first().into_iter().chain(targets).find(|token| gapes(token.text)) {
+        return Err((name.start, ZoneErrorKind::EmptyLabel));
+    }
     if matches!(rtype, TYPE::SVCB | TYPE::HTTPS) {
         return service::rewrite(head, data, origin).map(Cow::Owned);
     }
-    let at_signs: Vec<&Token<'_>> = names(rtype)
+    if names.is_empty() {
+        return Ok(data.first().map_or(entry.into(), |first| ascii(entry, first.start)));
+    }
+    let at_signs: Vec<&Token<'_>> = names
         .iter()
         .filter_map(|position| data.get(*position))
         .filter(|token| token.text == "@")
@@ -41,6 +49,39 @@ pub(super) fn rewrite<'a>(entry: &'a str, origin: &Name<Bytes>) -> Result<Cow<'a
         rewritten.replace_range(token.start..token.start + token.text.len(), &name);
     }
     Ok(rewritten.into())
+}
+
+/// Whether a name has an empty label: a dot at its beginning, or two in a row. The root has none.
+fn gapes(name: &str) -> bool {
+    let (mut after_dot, mut escaped) = (true, false);
+    for byte in name.bytes() {
+        let dot = byte == b'.' && !escaped;
+        if dot && after_dot {
+            return name != ".";
+        }
+        after_dot = dot;
+        escaped = byte == b'\\' && !escaped;
+    }
+    false
+}
+
+/// The entry with every byte beyond ASCII behind `start` escaped; in comments that does no harm.
+fn ascii(entry: &str, start: usize) -> Cow<'_, str> {
+    let Some((head, data)) = entry.split_at_checked(start) else { return entry.into() };
+    if data.is_ascii() {
+        return entry.into();
+    }
+    let mut rewritten = head.to_owned();
+    let mut escaped = false;
+    for byte in data.bytes() {
+        match byte {
+            0x80.. if escaped => rewritten.push_str(&format!("{byte:03}")),
+            0x80.. => rewritten.push_str(&format!("\\{byte:03}")),
+            _ => rewritten.push(byte.into()),
+        }
+        escaped = byte == b'\\' && !escaped;
+    }
+    rewritten.into()
 }
 
 type Parts<'a, 'b> = (TYPE, &'b [Token<'a>], &'b [Token<'a>]);

@@ -146,6 +146,9 @@ fn faults_are_found_where_they_are() {
         ("a TXT \"open\n\nb A 192.0.2.1", 1, 7, Kind::OpenQuote),
         ("a A 192.0.2.1\nb MX ( 10\n mail", 2, 6, Kind::OpenParenthesis),
         ("a A \\# 3 c00002", 1, 1, Kind::Data),
+        ("a..b A 192.0.2.1", 1, 1, Kind::EmptyLabel),
+        (".a A 192.0.2.1", 1, 1, Kind::EmptyLabel),
+        ("a A 192.0.2.1\nb MX 10 ( ;\n  c..d )", 3, 3, Kind::EmptyLabel),
         ("a HTTPS 1", 1, 8, service(ServiceFault::Incomplete)),
         ("a HTTPS x .", 1, 9, service(ServiceFault::Priority)),
         ("a HTTPS 1 a..b", 1, 11, service(ServiceFault::Target)),
@@ -179,12 +182,38 @@ fn faults_of_syntax_are_found_on_their_line() {
             6,
             "the data of this record type must be written in bytes, as \\# LENGTH HEX",
         ),
+        (
+            "grün A 192.0.2.1",
+            1,
+            5,
+            "a character that is no printable ASCII; write names in Punycode (xn--…), bytes as \\DDD",
+        ),
         ("a TLSA 1 1 1 (\n aabb\n xx )", 3, 3, "expected hex digits"),
     ] {
         let Err(error) = read(text) else { panic!("{text:?} was read") };
         let ZoneErrorKind::Syntax(syntax) = &error.kind else { panic!("{error:?}") };
         assert_eq!((error.line, error.column, syntax.to_string().as_str()), (line, column, words));
     }
+}
+
+#[test]
+fn text_of_any_language_and_from_any_editor_is_read() {
+    let text = "\u{feff}a TXT \"grüße; \\é\" é\\\\ ( ; ü\r\n  x ) ; ü\r\nb CNAME a ; ü\r\nc.\\. MX 1 .\r\n";
+    assert_eq!(
+        lines(text),
+        [
+            r#"a 300 IN TXT "gr\195\188\195\159e; \195\169" "\195\169\\" "x""#.to_owned(),
+            format!("b 300 IN CNAME a.{}.", key()),
+            r"c.\. 300 IN MX 1 .".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_fault_is_told_once() {
+    use std::error::Error;
+    let error = parse("a A 192.0.2", &key()).unwrap_err();
+    assert!(error.source().is_none(), "{error}");
 }
 
 #[test]
