@@ -4,6 +4,7 @@
 mod faults;
 mod publishing;
 mod relay;
+mod relays;
 mod runtimes;
 
 use std::time::Duration;

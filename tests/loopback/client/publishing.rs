@@ -60,7 +60,7 @@ async fn publishing_the_same_packet_again_refreshes_it_everywhere() {
 }
 
 /// Adds one record to whatever is published, as often as it takes.
-async fn add_record(client: &Client, keypair: &Keypair, name: &str) {
+pub(crate) async fn add_record(client: &Client, keypair: &Keypair, name: &str) {
     let key = keypair.public_key();
     for _ in 0..1000 {
         let newest = client.resolve_with(&key, Policy::MostRecent).await.ok();
