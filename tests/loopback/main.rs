@@ -5,5 +5,6 @@
 
 mod client;
 mod dht;
+mod endpoints;
 mod guide;
 mod relay_server;

@@ -70,6 +70,8 @@ pub use mainstay_packets::{
     not(target_family = "wasm")
 ))]
 pub use mainstay_client::ClientBlocking;
+#[cfg(all(feature = "tls", not(target_family = "wasm")))]
+pub use mainstay_client::tls;
 #[cfg(any(feature = "dht", feature = "relays", feature = "endpoints"))]
 pub use mainstay_client::{
     Answer, AnswerOutcome, Answers, BackendName, BuildError, Cache, CacheError, Cached, Client,

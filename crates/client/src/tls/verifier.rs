@@ -2,6 +2,7 @@
 //!
 //! Separate because this judgement is all that stands between a name and an impostor.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -104,7 +105,7 @@ impl ServerVerifier {
 }
 
 /// A server holds a key that its name does not lead to: it is an impostor, or the name was not resolved before.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, PartialEq, Eq, Error)]
 #[error("the server holds {presented}, which {name} does not lead to as far as is resolved")]
 #[non_exhaustive]
 pub struct WrongServerKey {
@@ -112,6 +113,13 @@ pub struct WrongServerKey {
     pub name: String,
     /// The key that the server has.
     pub presented: PublicKey,
+}
+
+/// As `Display`: it is this that rustls prints of the reasons of others.
+impl fmt::Debug for WrongServerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ServerCertVerifier for ServerVerifier {
