@@ -49,6 +49,12 @@ pub(crate) fn manifest(facade: &Package) -> Vec<String> {
             problems.push(format!("{FACADE} has no feature `{feature}` ({})", branch.name));
         }
     }
+    for branch in TREE {
+        let on = switched_on(facade, branch);
+        for feature in branch.leaves_off.iter().filter(|feature| on.contains(**feature)) {
+            problems.push(format!("`{}` must not switch on `{feature}`", branch.line));
+        }
+    }
     let full = facade.reached_from("full");
     for feature in facade.features.keys() {
         let missing = !full.contains(feature.as_str());
@@ -57,6 +63,13 @@ pub(crate) fn manifest(facade: &Package) -> Vec<String> {
         }
     }
     problems
+}
+
+/// The features that a branch's line switches on, whatever leads to them.
+fn switched_on<'a>(facade: &'a Package, branch: &Branch) -> BTreeSet<&'a str> {
+    let default = branch.default_features.then_some("default");
+    let named = default.iter().chain(branch.features);
+    named.flat_map(|feature| facade.reached_from(feature)).collect()
 }
 
 /// What comes in with a branch and must not, or does not and must, as sentences.
@@ -174,6 +187,14 @@ mod tests {
         let mut facade = facade();
         facade.features.insert("lmdb-cache".to_owned(), Vec::new());
         assert_eq!(manifest(&facade), ["`full` does not switch on `lmdb-cache`"]);
+    }
+
+    #[test]
+    fn a_default_that_brings_the_verifier_of_tls_fails() {
+        let mut facade = facade();
+        facade.features.insert("default".to_owned(), vec!["reqwest-builder".to_owned()]);
+        let line = "`mainstay = \"0.1\"` must not switch on `reqwest-builder`";
+        assert!(manifest(&facade).iter().any(|problem| problem == line), "{:?}", manifest(&facade));
     }
 
     #[test]

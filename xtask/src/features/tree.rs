@@ -12,6 +12,8 @@ pub(crate) struct Branch {
     pub(crate) line: &'static str,
     pub(crate) default_features: bool,
     pub(crate) features: &'static [&'static str],
+    /// Features that must stay off.
+    pub(crate) leaves_off: &'static [&'static str],
     /// Crates that must be in `cargo tree`.
     pub(crate) brings: &'static [&'static str],
     /// Crates that must not be in `cargo tree` of this machine's target.
@@ -23,6 +25,9 @@ pub(crate) struct Branch {
 
 const DHT: [&str; 4] = ["mainstay-dht", "mainstay-dht-proto", "mainstay-kad", "bendy"];
 
+/// What goes on from packets to services: the verifier of TLS, and all that comes with it.
+const BEYOND_PACKETS: &[&str] = &["endpoints", "tls", "reqwest-resolve", "reqwest-builder"];
+
 pub(crate) const TREE: &[Branch] = &[
     Branch {
         name: "keys only",
@@ -30,6 +35,7 @@ pub(crate) const TREE: &[Branch] = &[
         line: "mainstay = { version = \"0.1\", default-features = false, features = [\"keys\"] }",
         default_features: false,
         features: &["keys"],
+        leaves_off: BEYOND_PACKETS,
         brings: &["mainstay-keys"],
         absent: &[
             "mainstay-krpc",
@@ -51,6 +57,7 @@ pub(crate) const TREE: &[Branch] = &[
         line: "mainstay = { version = \"0.1\", default-features = false, features = [\"signed_packet\"] }",
         default_features: false,
         features: &["signed_packet"],
+        leaves_off: BEYOND_PACKETS,
         brings: &["mainstay-keys", "mainstay-krpc", "mainstay-packets"],
         absent: &["bendy", "tokio", "reqwest", "mainstay-client", "mainstay-kad"],
         absent_in_browser: &["bendy", "tokio", "reqwest"],
@@ -62,6 +69,7 @@ pub(crate) const TREE: &[Branch] = &[
         line: "mainstay = { version = \"0.1\", default-features = false, features = [\"relays\"] }",
         default_features: false,
         features: &["relays"],
+        leaves_off: BEYOND_PACKETS,
         brings: &["mainstay-client", "mainstay-relay", "mainstay-packets", "mainstay-keys"],
         absent: &DHT,
         absent_in_browser: &[
@@ -81,8 +89,9 @@ pub(crate) const TREE: &[Branch] = &[
         line: "mainstay = { version = \"0.1\", default-features = false, features = [\"dht\"] }",
         default_features: false,
         features: &["dht"],
+        leaves_off: BEYOND_PACKETS,
         brings: &["mainstay-client", "mainstay-dht"],
-        absent: &["reqwest", "hyper", "mainstay-relay"],
+        absent: &["reqwest", "hyper", "rustls", "mainstay-relay"],
         absent_in_browser: &[],
         is_for_browsers: false,
     },
@@ -92,8 +101,33 @@ pub(crate) const TREE: &[Branch] = &[
         line: "mainstay = \"0.1\"",
         default_features: true,
         features: &[],
+        leaves_off: BEYOND_PACKETS,
         brings: &["mainstay-client", "mainstay-dht", "mainstay-relay"],
-        absent: &["heed", "native-tls", "openssl-sys", "domain", "age"],
+        absent: &["heed", "native-tls", "openssl-sys", "aws-lc-rs", "domain", "age"],
+        absent_in_browser: &[],
+        is_for_browsers: false,
+    },
+    Branch {
+        name: "HTTPS endpoints",
+        question: "You look for the services that a name leads to",
+        line: "mainstay = { version = \"0.1\", features = [\"endpoints\"] }",
+        default_features: true,
+        features: &["endpoints"],
+        leaves_off: &["tls", "reqwest-resolve", "reqwest-builder"],
+        brings: &["mainstay-client", "rand"],
+        absent: &["heed", "native-tls", "openssl-sys"],
+        absent_in_browser: &[],
+        is_for_browsers: false,
+    },
+    Branch {
+        name: "HTTP client",
+        question: "You fetch `https://<key>/`, and the web, with one HTTP client; or serve it",
+        line: "mainstay = { version = \"0.1\", features = [\"reqwest-builder\"] }",
+        default_features: true,
+        features: &["reqwest-builder"],
+        leaves_off: &[],
+        brings: &["mainstay-client", "reqwest", "rustls", "ring", "tower"],
+        absent: &["heed", "native-tls", "openssl-sys", "aws-lc-rs"],
         absent_in_browser: &[],
         is_for_browsers: false,
     },
@@ -103,8 +137,9 @@ pub(crate) const TREE: &[Branch] = &[
         line: "mainstay = { version = \"0.1\", features = [\"full\"] }",
         default_features: true,
         features: &["full"],
+        leaves_off: &[],
         brings: &["mainstay-client", "mainstay-dht", "mainstay-relay", "domain", "age"],
-        absent: &["native-tls", "openssl-sys"],
+        absent: &["native-tls", "openssl-sys", "aws-lc-rs"],
         absent_in_browser: &[],
         is_for_browsers: false,
     },
