@@ -87,6 +87,17 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         self.entry(id).is_some()
     }
 
+    /// Whether this id is known, as an entry or as a spare, at an address other than `address`.
+    ///
+    /// Anybody can name a known id at an address of its own: what happens to a query sent there says nothing
+    /// about the node, so it belongs in none of the reports that take an id.
+    pub fn is_elsewhere(&self, id: &Id<N>, address: &C::Address) -> bool {
+        let bucket = &self.buckets[self.bucket_of(id)];
+        let entry = bucket.position(id).map(|at| &bucket.live()[at].contact);
+        let spare = || bucket.spare_position(id).map(|at| bucket.spares[at].contact());
+        entry.or_else(spare).is_some_and(|known| known.address() != *address)
+    }
+
     /// How far this entry can be trusted now; `None` if it is not in the table.
     pub fn status(&self, now: Instant, id: &Id<N>) -> Option<Status> {
         self.entry(id).map(|entry| entry.status(now, self.config.questionable_after))
