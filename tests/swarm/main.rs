@@ -9,6 +9,7 @@
 
 mod swarm;
 
+mod attacks;
 mod families;
 mod hostile;
 mod join;

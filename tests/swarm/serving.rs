@@ -22,6 +22,9 @@ fn bench() -> Bench {
         address_burst: 1_000_000,
         per_network: 1_000_000,
         network_burst: 1_000_000,
+        bytes_per_address: 1_000_000_000,
+        bytes_per_network: 1_000_000_000,
+        bytes_in_total: 1_000_000_000,
         ..LimitConfig::default()
     };
     Bench::with(Config { limits, ..Config::default() })

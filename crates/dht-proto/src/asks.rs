@@ -19,6 +19,9 @@ use crate::{Ask, Config, Event, LookupError, LookupReport, Outcome, PutError, Qu
 /// How many bootstrap addresses are kept.
 const MAX_BOOTSTRAP: usize = 256;
 
+/// The longest deadline, whatever is configured: beyond it, adding it to a time could overflow.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// Why a search is to be looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Clock {
@@ -75,7 +78,7 @@ impl Asks {
             bootstrap: config.bootstrap.iter().copied().take(MAX_BOOTSTRAP).collect(),
             names_follow: config.more_bootstrap,
             pace: Pace::new(config),
-            deadline: config.ask_deadline,
+            deadline: config.ask_deadline.min(LONGEST),
             capacity: config.max_asks,
         }
     }
@@ -230,11 +233,12 @@ impl Asks {
     /// Gives a search its legs, or lets it wait for bootstrap names, or ends it for want of nodes.
     fn launch(&mut self, scene: &mut Scene<'_>, mut search: Search, families: &[Family]) {
         let filter = scene.networks.filter;
+        let desperate = scene.wire.transactions.is_offline();
         let mut legs = Vec::new();
         for family in families {
             let Some(network) = scene.networks.of(*family) else { continue };
             let hosts = self.bootstrap.iter().copied().filter(|addr| filter.allows(*addr));
-            legs.extend(Leg::new(network, &search.goal, self.pace, hosts));
+            legs.extend(Leg::new(network, &search.goal, self.pace, desperate, hosts));
         }
         if legs.is_empty() && self.names_follow && !search.goal.is_reached() {
             self.running.insert(search.id, search);

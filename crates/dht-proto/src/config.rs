@@ -42,9 +42,10 @@ pub struct Config {
     /// Which addresses the node may talk to. Default: [`AddressPolicy::Auto`].
     pub addresses: AddressPolicy,
     /// How long a node may stay silent before its request counts as lost. Well before that, at a time
-    /// measured from answers, a silent request stops holding up its lookup. Default: 2 seconds.
+    /// measured from answers, a silent request stops holding up its lookup. More than a day counts as a day.
+    /// Default: 2 seconds.
     pub request_timeout: Duration,
-    /// When an ask ends whatever the network does. Default: 20 seconds.
+    /// When an ask ends whatever the network does; more than a day counts as a day. Default: 20 seconds.
     pub ask_deadline: Duration,
     /// How many requests one lookup keeps in flight, stalled ones apart; at least eight once the closest node
     /// known has answered and only its neighbours are left. Default: 5.
@@ -80,6 +81,9 @@ pub struct StoreConfig {
     pub share_per_address: usize,
     /// The share of a pool that one network (/24, /48 of IPv6) may fill: one in this many. Default: 20.
     pub share_per_network: usize,
+    /// The share of a pool of items that one provider (/16, /32 of IPv6) may fill: one in this many.
+    /// Default: 5.
+    pub share_per_provider: usize,
     /// How long an item lives after its last put. Default: 2 hours, as
     /// [BEP 44](https://www.bittorrent.org/beps/bep_0044.html) expects.
     pub item_lifetime: Duration,
@@ -91,7 +95,7 @@ pub struct StoreConfig {
     pub sequence_ahead: Option<Duration>,
 }
 
-/// Budgets for requests of strangers, as token buckets.
+/// Budgets for requests of strangers and the bytes they are answered with, as token buckets.
 ///
 /// Who is over budget gets no answer. Loopback is exempt: a test network is one host.
 #[derive(Debug, Clone)]
@@ -104,6 +108,13 @@ pub struct LimitConfig {
     pub per_network: u32,
     /// Requests one network may save up. Default: 1,000.
     pub network_burst: u32,
+    /// Bytes of answers a second to one IP address (a /64 of IPv6), whose sender may be forged; four
+    /// seconds' worth may be saved up. Default: 4,096.
+    pub bytes_per_address: u32,
+    /// The same to one network (/24, /48 of IPv6). Default: 10,000.
+    pub bytes_per_network: u32,
+    /// The same to everybody together. Default: 1,000,000.
+    pub bytes_in_total: u32,
     /// How many addresses and networks are remembered; the one that has used least
     /// of its budget is forgotten first. Default: 4,096.
     pub remembered: usize,
@@ -155,6 +166,7 @@ impl Default for StoreConfig {
             peers: 500,
             share_per_address: 100,
             share_per_network: 20,
+            share_per_provider: 5,
             item_lifetime: Duration::from_secs(2 * 3600),
             peer_lifetime: Duration::from_secs(45 * 60),
             sequence_ahead: Some(Duration::from_secs(24 * 3600)),
@@ -169,6 +181,9 @@ impl Default for LimitConfig {
             address_burst: 100,
             per_network: 100,
             network_burst: 1000,
+            bytes_per_address: 4096,
+            bytes_per_network: 10_000,
+            bytes_in_total: 1_000_000,
             remembered: 4096,
         }
     }

@@ -1,4 +1,4 @@
-//! How many requests strangers may send: one budget per host and one per network.
+//! How much strangers may ask for: requests and bytes of answers, for one host, one network and everybody.
 //! Apart from the server, which is only asked when the budget allows.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,12 +8,29 @@ use std::time::{Duration, Instant};
 use crate::LimitConfig;
 use crate::scope::{Group, Scope};
 
+/// For how long a budget of bytes can be saved up.
+const SAVED_BYTES: Duration = Duration::from_secs(4);
+
 /// The budgets of all who asked lately.
+///
+/// Requests are counted when they come. Bytes are charged after the answer, when its size is known, so one
+/// answer may overdraw a budget and the next waits: what a forged sender can have sent to a victim stays
+/// within the budget and one answer more.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    requests: Budgets,
+    bytes: Budgets,
+    total: Rate,
+    /// When the budget of bytes for everybody is full again.
+    total_full_at: Option<Instant>,
+}
+
+/// Budgets of one kind, by host and by network.
 ///
 /// A budget is one instant: when it will be full again. One that is full is the same as none, so it can be
 /// forgotten without loss; when the table overflows, the budget closest to full goes first.
 #[derive(Debug)]
-pub(crate) struct Limits {
+struct Budgets {
     host: Rate,
     network: Rate,
     remembered: usize,
@@ -23,7 +40,7 @@ pub(crate) struct Limits {
 
 #[derive(Debug, Clone, Copy)]
 struct Rate {
-    /// What one request costs.
+    /// What one unit costs.
     interval: Duration,
     /// How far in the future `full_at` may lie.
     burst: Duration,
@@ -34,36 +51,90 @@ impl Rate {
         let interval = Duration::from_secs(1) / per_second.max(1);
         Self { interval, burst: interval * burst.max(1) }
     }
+
+    fn of_bytes(per_second: u32) -> Self {
+        Self { interval: Duration::from_secs(1) / per_second.max(1), burst: SAVED_BYTES }
+    }
 }
 
 impl Limits {
     pub(crate) fn new(config: &LimitConfig) -> Self {
+        let host = Rate::new(config.per_address, config.address_burst);
+        let network = Rate::new(config.per_network, config.network_burst);
+        let host_bytes = Rate::of_bytes(config.bytes_per_address);
+        let network_bytes = Rate::of_bytes(config.bytes_per_network);
         Self {
-            host: Rate::new(config.per_address, config.address_burst),
-            network: Rate::new(config.per_network, config.network_burst),
-            remembered: config.remembered.max(2),
-            full_at: BTreeMap::new(),
-            order: BTreeSet::new(),
+            requests: Budgets::new(host, network, config.remembered),
+            bytes: Budgets::new(host_bytes, network_bytes, config.remembered),
+            total: Rate::of_bytes(config.bytes_in_total),
+            total_full_at: None,
         }
     }
 
-    /// Whether a request from `from` is within budget; if so, it is charged.
+    /// Whether a request from `from` is within all budgets; if so, it is charged.
     pub(crate) fn admit(&mut self, now: Instant, from: SocketAddr) -> bool {
-        if Scope::of_ip(from.ip()) == Scope::Loopback {
+        if is_exempt(from) {
             return true;
         }
-        let (host, network) = (Group::host(from.ip()), Group::network(from.ip()));
-        let Some(host_full) = self.charged(now, host, self.host) else { return false };
-        let Some(network_full) = self.charged(now, network, self.network) else { return false };
-        self.set(now, host, host_full);
-        self.set(now, network, network_full);
-        true
+        let spent = self.total_full_at.is_some_and(|at| at >= now + self.total.burst);
+        !spent && self.bytes.has_some(now, from) && self.requests.charge_within(now, from)
     }
 
-    /// When the budget would be full after one more request, or `None` if there is no room for it.
-    fn charged(&self, now: Instant, group: Group, rate: Rate) -> Option<Instant> {
-        let full_at = self.full_at.get(&group).map_or(now, |at| (*at).max(now)) + rate.interval;
-        (full_at <= now + rate.burst).then_some(full_at)
+    /// Charges the bytes that a request from `from` was answered with.
+    pub(crate) fn answered(&mut self, now: Instant, from: SocketAddr, bytes: u64) {
+        if bytes == 0 || is_exempt(from) {
+            return;
+        }
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.bytes.charge(now, from, bytes);
+        let full_at = self.total_full_at.map_or(now, |at| at.max(now));
+        self.total_full_at = Some(full_at + self.total.interval * bytes);
+    }
+}
+
+/// This host is not a stranger, and cannot be forged from outside.
+fn is_exempt(from: SocketAddr) -> bool {
+    Scope::of_ip(from.ip()) == Scope::Loopback
+}
+
+impl Budgets {
+    fn new(host: Rate, network: Rate, remembered: usize) -> Self {
+        let (full_at, order) = (BTreeMap::new(), BTreeSet::new());
+        Self { host, network, remembered: remembered.max(2), full_at, order }
+    }
+
+    fn of(&self, from: SocketAddr) -> [(Group, Rate); 2] {
+        [(Group::host(from.ip()), self.host), (Group::network(from.ip()), self.network)]
+    }
+
+    /// Whether no budget is used up.
+    fn has_some(&self, now: Instant, from: SocketAddr) -> bool {
+        self.of(from).iter().all(|(group, rate)| {
+            self.full_at.get(group).is_none_or(|full_at| *full_at < now + rate.burst)
+        })
+    }
+
+    /// Charges one unit, if there is room for it everywhere.
+    fn charge_within(&mut self, now: Instant, from: SocketAddr) -> bool {
+        let within = self
+            .of(from)
+            .iter()
+            .all(|(group, rate)| self.charged(now, *group, *rate, 1) <= now + rate.burst);
+        if within {
+            self.charge(now, from, 1);
+        }
+        within
+    }
+
+    fn charge(&mut self, now: Instant, from: SocketAddr, units: u32) {
+        for (group, rate) in self.of(from) {
+            self.set(now, group, self.charged(now, group, rate, units));
+        }
+    }
+
+    /// When the budget would be full after so many more units.
+    fn charged(&self, now: Instant, group: Group, rate: Rate, units: u32) -> Instant {
+        self.full_at.get(&group).map_or(now, |at| (*at).max(now)) + rate.interval * units
     }
 
     fn set(&mut self, now: Instant, group: Group, full_at: Instant) {
@@ -90,6 +161,9 @@ mod tests {
             address_burst: 10,
             per_network: 20,
             network_burst: 30,
+            bytes_per_address: 1000,
+            bytes_per_network: 2000,
+            bytes_in_total: 5000,
             remembered,
         })
     }
@@ -124,9 +198,42 @@ mod tests {
         let now = crate::testing::start();
         let mut limits = limits(64);
         for n in 0..10_000_u32 {
-            limits.admit(now, SocketAddr::from(((0x0b00_0000 + n * 7919).to_be_bytes(), 6881)));
+            let sender = SocketAddr::from(((0x0b00_0000 + n * 7919).to_be_bytes(), 6881));
+            limits.admit(now, sender);
+            limits.answered(now, sender, 1);
         }
-        assert!(limits.full_at.len() <= 64 && limits.order.len() == limits.full_at.len());
+        for budgets in [&limits.requests, &limits.bytes] {
+            assert!(budgets.full_at.len() <= 64 && budgets.order.len() == budgets.full_at.len());
+        }
+    }
+
+    /// Asks often for `answer` bytes a time over ten seconds; how many bytes that got.
+    fn gained(limits: &mut Limits, senders: &[SocketAddr], answer: u64) -> u64 {
+        let now = crate::testing::start();
+        let mut bytes = 0;
+        for tenth in 0..100 {
+            let at = now + Duration::from_millis(100 * tenth);
+            for sender in senders {
+                if limits.admit(at, *sender) {
+                    limits.answered(at, *sender, answer);
+                    bytes += answer;
+                }
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_a_forged_sender_has_sent_to_its_victim_is_bounded_in_bytes() {
+        // Four seconds' worth saved up, ten seconds, and one answer.
+        let bytes = gained(&mut limits(100), &[from(1)], 1400);
+        assert!((12_000..=4000 + 10_000 + 1400).contains(&bytes), "{bytes}");
+        let network: Vec<_> = (1..=9).map(from).collect();
+        let bytes = gained(&mut limits(100), &network, 1400);
+        assert!((24_000..=8000 + 20_000 + 1400).contains(&bytes), "{bytes}");
+        let world: Vec<_> = (1..=50).map(|n| SocketAddr::from(([n, 9, 9, 9], 6881))).collect();
+        let bytes = gained(&mut limits(1000), &world, 1400);
+        assert!((60_000..=20_000 + 50_000 + 1400).contains(&bytes), "{bytes}");
     }
 
     #[test]

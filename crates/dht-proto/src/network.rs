@@ -9,7 +9,7 @@ use mainstay_krpc::{Id, Want, bep42};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 
-use crate::contact::{Contact, kad_id};
+use crate::contact::{Contact, Endpoint, kad_id};
 use crate::external::External;
 use crate::scope::{Family, Filter};
 use crate::{Config, FamilyInfo};
@@ -61,6 +61,33 @@ impl Network {
     /// A node answered a request of ours, under the id that was expected.
     pub(crate) fn answered(&mut self, now: Instant, contact: Contact, rtt: Duration) {
         self.table.responded(now, contact, rtt);
+    }
+
+    /// A node was sent a request, under the id it is known by.
+    pub(crate) fn asked(&mut self, now: Instant, contact: &Contact) {
+        if !self.is_alias(&contact.key(), contact.addr()) {
+            self.table.asked(now, &kad_id(&contact.key()));
+        }
+    }
+
+    /// A request for the node `id` at `addr` was lost.
+    pub(crate) fn lost(&mut self, now: Instant, id: &Id, addr: SocketAddr) {
+        if !self.is_alias(id, addr) {
+            self.table.failed(now, &kad_id(id));
+        }
+    }
+
+    /// Another id than `id` answered at `addr`.
+    pub(crate) fn mistook(&mut self, id: &Id, addr: SocketAddr) {
+        if !self.is_alias(id, addr) {
+            self.table.remove(&kad_id(id));
+        }
+    }
+
+    /// Whether the table knows `id` at another address: whoever named it at this one must not be able to
+    /// have the true node forgotten for what happens here.
+    fn is_alias(&self, id: &Id, addr: SocketAddr) -> bool {
+        self.table.is_elsewhere(&kad_id(id), &Endpoint::from(addr))
     }
 
     /// Hears a vote on our address; when the verdict changes, our id follows it and the table is sorted
@@ -166,10 +193,10 @@ impl Networks {
         self.v4.iter().chain(&self.v6)
     }
 
-    /// Takes note of nodes that somebody named, as far as we may ask them, and gives those back. They wait
-    /// for a ping of the upkeep; nothing is sent for being named.
-    pub(crate) fn hear(&mut self, mut named: Vec<Contact>) -> Vec<Contact> {
-        let filter = self.filter;
+    /// Takes note of nodes that the node at `teller` named, as far as we may ask them, and gives those back.
+    /// They wait for a ping of the upkeep; nothing is sent for being named.
+    pub(crate) fn hear(&mut self, teller: SocketAddr, mut named: Vec<Contact>) -> Vec<Contact> {
+        let filter = self.filter.as_told_by(teller);
         let Some(family) = named.first().map(Contact::family) else { return named };
         let Some(network) = self.of_mut(family) else { return Vec::new() };
         named.retain(|other| network.is_other(filter, other));
@@ -206,4 +233,31 @@ impl Networks {
 /// Wide where most lookups start, yet a table that has seen everything stays below 30 kB.
 fn table_config() -> TableConfig {
     TableConfig { wide_levels: vec![64, 32, 16], ..TableConfig::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+
+    #[test]
+    fn what_happens_at_an_address_that_borrows_an_id_is_not_held_against_its_owner() {
+        let now = crate::testing::start();
+        let mut rng = StdRng::from_seed([1; 32]);
+        let mut networks = Networks::new(&Config::default(), &mut rng, now);
+        let network = networks.of_mut(Family::V4).unwrap();
+        let (id, addr) = (Id::from_bytes([7; 20]), SocketAddr::from(([60, 1, 1, 1], 6881)));
+        let elsewhere = SocketAddr::from(([66, 6, 6, 6], 6881));
+        network.answered(now, Contact::new(id, addr), Duration::from_millis(50));
+        for _ in 0..100 {
+            network.lost(now, &id, elsewhere);
+            network.mistook(&id, elsewhere);
+        }
+        assert_eq!(network.table.entry(&kad_id(&id)).unwrap().failures(), 0);
+        network.lost(now, &id, addr);
+        assert_eq!(network.table.entry(&kad_id(&id)).unwrap().failures(), 1);
+        network.mistook(&id, addr);
+        assert!(network.table.is_empty());
+    }
 }

@@ -8,7 +8,7 @@ use mainstay_krpc::{Body, Id, Message, Query, Response};
 use rand::Rng as _;
 
 use crate::asks::{Asks, Reply};
-use crate::contact::{Contact, kad_id};
+use crate::contact::Contact;
 use crate::network::Networks;
 use crate::scope::{Family, Scope};
 use crate::search::Scene;
@@ -57,6 +57,7 @@ impl Node {
         if Scope::of(from) == Scope::Never || self.networks.of(Family::of(from)).is_none() {
             return;
         }
+        let served = self.wire.counters.served_bytes;
         match Message::decode(datagram) {
             Ok(Message { transaction, read_only, body: Body::Query(query), .. }) => {
                 self.wire.transactions.heard();
@@ -84,6 +85,7 @@ impl Node {
                 }
             }
         }
+        self.server.answered(now, from, self.wire.counters.served_bytes - served);
         self.settle(now);
     }
 
@@ -237,7 +239,7 @@ impl Node {
         let filter = self.networks.filter;
         let Some(network) = self.networks.of_mut(Family::of(from)) else { return };
         if let Some(expected) = pending.id.filter(|expected| *expected != response.id) {
-            network.table.remove(&kad_id(&expected));
+            network.mistook(&expected, from);
             self.route(now, &pending, Reply::WrongId(response.id));
             return;
         }
@@ -288,7 +290,7 @@ impl Node {
             && let Some(id) = pending.id
             && let Some(network) = self.networks.of_mut(Family::of(pending.to))
         {
-            network.table.failed(now, &kad_id(&id));
+            network.lost(now, &id, pending.to);
         }
         if pending.purpose == Purpose::Ping {
             self.upkeep.ping_ended(pending.to);

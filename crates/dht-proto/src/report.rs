@@ -191,6 +191,8 @@ pub struct Counters {
     pub limited: u64,
     /// Requests answered.
     pub served: u64,
+    /// Bytes of those answers.
+    pub served_bytes: u64,
     /// Our requests that were lost.
     pub timed_out: u64,
 }

@@ -87,6 +87,12 @@ impl Filter {
         Self { local }
     }
 
+    /// The filter for what the node at `teller` says: somebody out in the world cannot know our site, and must
+    /// not be able to point us at it.
+    pub(crate) fn as_told_by(self, teller: SocketAddr) -> Self {
+        Self { local: self.local && Scope::of(teller) != Scope::Global }
+    }
+
     /// Whether the node may ask, remember and hand out this address.
     pub(crate) fn allows(self, addr: SocketAddr) -> bool {
         match Scope::of(addr) {
@@ -210,6 +216,15 @@ mod tests {
         assert!(with(vec![far], AddressPolicy::Any).allows(near));
         assert!(!with(vec![near], AddressPolicy::Public).allows(near));
         assert!(with(vec![far], AddressPolicy::Public).allows(far));
+    }
+
+    #[test]
+    fn what_the_world_says_about_our_site_is_not_believed() {
+        let filter = Filter::new(&Config { addresses: AddressPolicy::Any, ..Config::default() });
+        let near: SocketAddr = "192.168.1.1:53".parse().unwrap();
+        assert!(!filter.as_told_by("1.2.3.4:6881".parse().unwrap()).allows(near));
+        assert!(filter.as_told_by("192.168.1.9:6881".parse().unwrap()).allows(near));
+        assert!(filter.allows(near));
     }
 
     #[test]

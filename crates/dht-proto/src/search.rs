@@ -123,7 +123,7 @@ impl Search {
         }
         self.stalling -= usize::from(pending.stalled);
         let from = RemoteNode::from(&contact);
-        let filter = scene.networks.filter;
+        let filter = scene.networks.filter.as_told_by(pending.to);
         let worth = self.goal.judge(self.id, from, response, filter, &mut scene.wire.events);
         let what = match worth {
             Worth::Invalid => {

@@ -77,6 +77,11 @@ impl Server {
         admitted
     }
 
+    /// Counts the bytes of an answer against the budget of whom it went to.
+    pub(crate) fn answered(&mut self, now: Instant, to: SocketAddr, bytes: u64) {
+        self.limits.answered(now, to, bytes);
+    }
+
     /// Answers one request.
     pub(crate) fn handle_query(
         &mut self,
@@ -142,13 +147,10 @@ impl Visit<'_> {
         response: Response<'_>,
         limit: usize,
     ) {
-        let near = Near::new(self.networks, self.want, target);
+        let near = Near::new(self, target);
         let full = near.fill(response);
         let mut fewer = full;
-        match self.from {
-            SocketAddr::V4(_) => fewer.nodes6 = Nodes6::Absent,
-            SocketAddr::V6(_) => fewer.nodes = Nodes::Absent,
-        }
+        self.drop_other_family(&mut fewer);
         for response in [full, fewer] {
             let payload = encode_reply(self.from, self.message(response));
             if payload.len() <= limit {
@@ -156,6 +158,14 @@ impl Visit<'_> {
             }
         }
         self.respond(wire, response);
+    }
+
+    /// Leaves out the nodes of the family that the request did not come over.
+    fn drop_other_family(&self, response: &mut Response<'_>) {
+        match self.from {
+            SocketAddr::V4(_) => response.nodes6 = Nodes6::Absent,
+            SocketAddr::V6(_) => response.nodes = Nodes::Absent,
+        }
     }
 
     fn size(&self, response: Response<'_>) -> usize {
@@ -170,9 +180,15 @@ struct Near {
 }
 
 impl Near {
-    fn new(networks: &Networks, want: Want, target: &Id) -> Self {
-        let of =
-            |family| networks.of(family).into_iter().flat_map(|network| network.nearest(target));
+    /// As far as the asker can use them: who lives on our site is nothing to the world.
+    fn new(visit: &Visit<'_>, target: &Id) -> Self {
+        let (networks, want) = (visit.networks, visit.want);
+        let filter = networks.filter.as_told_by(visit.from);
+        let of = |family| {
+            let nearest =
+                networks.of(family).into_iter().flat_map(|network| network.nearest(target));
+            nearest.filter(|contact| filter.allows(contact.addr()))
+        };
         let v4 = want.n4.then(|| {
             let nodes = of(Family::V4).filter_map(|contact| match contact.addr() {
                 SocketAddr::V4(addr) => Some(NodeInfo { id: contact.key(), addr }),

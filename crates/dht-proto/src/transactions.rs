@@ -23,6 +23,9 @@ pub(crate) type Tid = [u8; 4];
 /// After how many lost requests in a row, with nothing received meanwhile, it is we who are offline.
 const OFFLINE: u32 = 10;
 
+/// The longest timeout, whatever is configured: beyond it, adding it to a time could overflow.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// What a request was sent for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -73,7 +76,7 @@ impl Transactions {
             pending: BTreeMap::new(),
             timers: Timers::new(),
             trips: [RoundTrips::new(), RoundTrips::new()],
-            timeout,
+            timeout: timeout.min(LONGEST),
             lost_in_a_row: 0,
         }
     }

@@ -10,7 +10,7 @@ use mainstay_krpc::{Id, Method, Want};
 use rand::RngExt as _;
 
 use crate::asks::{Asks, Tended};
-use crate::contact::{Contact, kad_id};
+use crate::contact::Contact;
 use crate::network::{NODES, Network};
 use crate::scope::{Family, Scope};
 use crate::search::Scene;
@@ -236,9 +236,9 @@ impl Upkeep {
         let own = network.id;
         care.next_round = Some(scene.now + jittered(scene, ROUND));
         care.rounds = care.rounds.wrapping_add(1);
-        if care.rounds % ROUNDS_TO_WALK == 1 {
-            // The pings of a round keep every bucket fresh, but find nobody new; and those who joined
-            // together with us were not there yet to be found.
+        if care.rounds % ROUNDS_TO_WALK == 1 || scene.wire.transactions.is_offline() {
+            // The pings of a round keep every bucket fresh, but find nobody new; those who joined together
+            // with us were not there yet to be found; and who is offline starts again from the bootstrap.
             asks.tend(scene, family, own);
         }
         for _ in 0..PINGS {
@@ -255,7 +255,7 @@ impl Upkeep {
 
     fn ping(&mut self, scene: &mut Scene<'_>, contact: &Contact, id: Option<Id>) {
         let Some(network) = scene.networks.of_mut(contact.family()) else { return };
-        network.table.asked(scene.now, &kad_id(&contact.key()));
+        network.asked(scene.now, contact);
         let request = Request {
             own: network.id,
             to: contact.addr(),

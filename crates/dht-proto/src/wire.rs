@@ -70,6 +70,7 @@ impl Wire {
     /// Sends a reply that [`encode_reply`] made.
     pub(crate) fn reply_encoded(&mut self, to: SocketAddr, payload: Vec<u8>) {
         self.counters.served += 1;
+        self.counters.served_bytes += payload.len() as u64;
         self.push(to, payload);
     }
 

@@ -71,12 +71,13 @@ enum State {
 }
 
 impl Leg {
-    /// A walk over `network`, from its table and, if that holds few, from those only heard of and from
-    /// `bootstrap`; `None` if there is nobody to ask.
+    /// A walk over `network`, from its table and, if that holds few who answer or we seem to be offline
+    /// (`desperate`), from those only heard of and from `bootstrap`; `None` if there is nobody to ask.
     pub(crate) fn new(
         network: &Network,
         goal: &Goal,
         pace: Pace,
+        desperate: bool,
         bootstrap: impl Iterator<Item = SocketAddr>,
     ) -> Option<Self> {
         let target = kad_id(&goal.target());
@@ -87,22 +88,21 @@ impl Leg {
             return asked.then(|| Self::walking(network.family, pace, lookup));
         }
         let table = &network.table;
-        let mut seeds = table.closest(&target, SEEDS);
-        if seeds.len() < NODES {
-            seeds = table.closest_even_failing(&target, SEEDS);
-        }
+        let living = table.closest(&target, SEEDS);
         let mut known = 0;
-        for seed in seeds {
-            known += usize::from(lookup.add(*seed));
-        }
-        if known < FEW {
-            for spare in table.spares().take(SEEDS) {
-                known += usize::from(lookup.add(*spare));
-            }
+        if living.len() < FEW || desperate {
+            // Hosts come before the table's entry at the same address: it may have another id by now.
             let hosts = bootstrap.filter(|addr| Family::of(*addr) == network.family);
             for addr in hosts.take(NODES) {
                 known += usize::from(lookup.add_unidentified(Contact::unidentified(addr)));
             }
+            for spare in table.spares().take(SEEDS) {
+                known += usize::from(lookup.add(*spare));
+            }
+        }
+        let failing = if living.len() < NODES { SEEDS } else { 0 };
+        for seed in living.into_iter().chain(table.closest_even_failing(&target, failing)) {
+            known += usize::from(lookup.add(*seed));
         }
         (known > 0).then(|| Self::walking(network.family, pace, lookup))
     }
@@ -146,7 +146,7 @@ impl Leg {
         let State::Walking(lookup) = &mut self.state else { return 0 };
         let mut named = Vec::new();
         for family in Family::BOTH {
-            let others = scene.networks.hear(named_in(response, family));
+            let others = scene.networks.hear(contact.addr(), named_in(response, family));
             if family == self.family {
                 named = others;
             }
@@ -236,7 +236,7 @@ impl Leg {
 fn visit(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, contact: &Contact) {
     let want = scene.networks.want(contact.family());
     let Some(network) = scene.networks.of_mut(contact.family()) else { return };
-    network.table.asked(scene.now, &kad_id(&contact.key()));
+    network.asked(scene.now, contact);
     let request = Request {
         own: network.id,
         to: contact.addr(),

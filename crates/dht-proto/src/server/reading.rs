@@ -30,7 +30,7 @@ impl Server {
     ) {
         let family = Family::of(visit.from);
         let token = self.tokens.issue(visit.now, visit.from.ip(), info_hash);
-        let near = Near::new(visit.networks, visit.want, info_hash);
+        let near = Near::new(visit, info_hash);
         let mut response = near.fill(Response::new(visit.own));
         response.token = Some(&token);
         let (mut seeds, mut others) = (Bloom::new(), Bloom::new());
@@ -46,6 +46,10 @@ impl Server {
         if scrape {
             response.bloom_seeds = Some(seeds.as_bytes());
             response.bloom_peers = Some(others.as_bytes());
+        }
+        if visit.size(response) > MAX_REPLY {
+            // Two filters and the nodes of both families are too much.
+            visit.drop_other_family(&mut response);
         }
         if !peers.is_empty() {
             // The list's own key and brackets take twelve bytes; a peer its length prefix besides.

@@ -132,9 +132,9 @@ impl Server {
         let (Some(ahead), Some((at, unix))) = (self.sequence_ahead, self.wall_clock) else {
             return false;
         };
-        let today = unix + visit.now.saturating_duration_since(at);
+        let today = unix.saturating_add(visit.now.saturating_duration_since(at));
         let seq = Duration::from_micros(u64::try_from(seq).unwrap_or(0));
-        seq > today + ahead
+        seq > today.saturating_add(ahead)
     }
 }
 

@@ -233,6 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_from_one_provider_leaves_most_of_the_pool_to_others() {
+        let now = crate::testing::start();
+        let mut pool = pool(100);
+        let honest = |n: u8| SocketAddr::from(([60, n, 1, 1], 1));
+        let victims: Vec<_> = (0..70).map(|n| id(0xf0, n)).collect();
+        for (n, victim) in (0..).zip(&victims) {
+            pool.put(now, honest(n), *victim, 0).unwrap();
+        }
+        let later = now + Duration::from_secs(60);
+        for n in 0..100_000_u32 {
+            let [_, net, first, last] = (n * 167).to_be_bytes();
+            let from = SocketAddr::from(([66, 6, last, net], 1));
+            let _ = pool.put(later, from, id(last, first), 0);
+        }
+        assert_eq!(pool.len(), 90);
+        assert!(victims.iter().all(|victim| pool.find(later, victim).is_some()));
+    }
+
+    #[test]
     fn a_share_is_given_back_when_the_item_goes() {
         let now = crate::testing::start();
         let mut pool = pool(100);

@@ -1,6 +1,7 @@
 //! Who announced which info hash, by address, for 45 minutes
 //! ([BEP 5](https://www.bittorrent.org/beps/bep_0005.html)). Apart from items: a set of many small entries.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -10,12 +11,12 @@ use mainstay_krpc::Id;
 use super::items::{Full, distance, leading_zeros, xor};
 use super::quota::Quota;
 use crate::StoreConfig;
-use crate::scope::Family;
+use crate::scope::{Family, Group};
 
 /// Peers by info hash, the hashes by distance from our id.
 ///
-/// One address is one peer, whatever id announces it. When a swarm is full, its longest silent peer goes;
-/// when there are too many swarms, of the farthest the one with the fewest peers goes.
+/// One address is one peer, whatever id announces it. When a swarm is full, the longest silent peer of the
+/// network that has most peers in it goes, so that a crowd in one place pushes out itself; when there are too many swarms, of the farthest the one with the fewest peers goes.
 #[derive(Debug)]
 pub(crate) struct Peers {
     max_hashes: usize,
@@ -42,7 +43,7 @@ impl Peers {
             max_peers: config.peers.max(1),
             lifetime: config.peer_lifetime,
             home,
-            quota: Quota::new(config, config.info_hashes),
+            quota: Quota::new(config, config.info_hashes).of_any_provider(),
             swarms: BTreeMap::new(),
         }
     }
@@ -73,8 +74,8 @@ impl Peers {
         }
         let swarm = self.swarms.entry(key).or_default();
         if swarm.len() >= self.max_peers {
-            let oldest = swarm.iter().min_by_key(|(_, peer)| peer.at).map(|(addr, _)| *addr);
-            if let Some(gone) = oldest.and_then(|addr| swarm.remove(&addr)) {
+            let victim = victim(swarm);
+            if let Some(gone) = victim.and_then(|addr| swarm.remove(&addr)) {
                 self.quota.remove(gone.by);
             }
         }
@@ -152,6 +153,17 @@ impl Peers {
     }
 }
 
+/// Who leaves a full swarm.
+fn victim(swarm: &Swarm) -> Option<SocketAddr> {
+    let mut crowds: BTreeMap<Group, usize> = BTreeMap::new();
+    for addr in swarm.keys() {
+        *crowds.entry(Group::network(addr.ip())).or_default() += 1;
+    }
+    let crowd = |addr: &SocketAddr| crowds.get(&Group::network(addr.ip())).copied();
+    let order = |addr: &SocketAddr, peer: &Peer| (Reverse(crowd(addr)), peer.at);
+    swarm.iter().min_by_key(|(addr, peer)| order(addr, peer)).map(|(addr, _)| *addr)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,6 +220,24 @@ mod tests {
         peers.announce(later, HASH, addr(1, 9), addr(1, 80), false).unwrap();
         peers.announce(later, HASH, addr(4, 9), addr(4, 80), false).unwrap();
         assert_eq!(listed(&peers, later), [addr(1, 80), addr(3, 80), addr(4, 80)]);
+    }
+
+    #[test]
+    fn a_crowd_in_one_network_pushes_out_itself_and_no_others() {
+        let now = crate::testing::start();
+        let mut peers = peers(4000, 10);
+        let at = |second: u8| now + Duration::from_secs(second.into());
+        let honest: Vec<_> = (1..=5).map(|n| SocketAddr::from(([60, n, 1, 1], 80))).collect();
+        for addr in &honest {
+            peers.announce(now, HASH, *addr, *addr, false).unwrap();
+        }
+        for n in 1..=100 {
+            let addr = SocketAddr::from(([66, 6, 6, n], 80));
+            let _ = peers.announce(at(n), HASH, addr, addr, false);
+        }
+        let listed = listed(&peers, at(100));
+        assert_eq!(listed.len(), 10);
+        assert!(honest.iter().all(|addr| listed.contains(addr)), "{listed:?}");
     }
 
     #[test]

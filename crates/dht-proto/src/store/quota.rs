@@ -1,4 +1,4 @@
-//! How much of a pool one host or one network fills.
+//! How much of a pool one host, one network or one provider fills.
 //! Its own type because items and peers are counted alike, and a count that drifts would lock people out.
 
 use std::collections::BTreeMap;
@@ -7,12 +7,13 @@ use std::net::IpAddr;
 use crate::StoreConfig;
 use crate::scope::{Group, Scope};
 
-/// Entries per host and per network; addresses that are not public are not counted, since a private
+/// Entries per host, network and provider; addresses that are not public are not counted, since a private
 /// network may well be one host.
 #[derive(Debug)]
 pub(crate) struct Quota {
     per_host: usize,
     per_network: usize,
+    per_provider: usize,
     used: BTreeMap<Group, usize>,
 }
 
@@ -22,21 +23,28 @@ impl Quota {
         Self {
             per_host: share(config.share_per_address),
             per_network: share(config.share_per_network),
+            per_provider: share(config.share_per_provider),
             used: BTreeMap::new(),
         }
+    }
+
+    /// The same without a share for providers: half a country may be behind one, and all in one swarm.
+    pub(crate) fn of_any_provider(mut self) -> Self {
+        self.per_provider = usize::MAX;
+        self
     }
 
     /// Whether one more entry of `ip` fits.
     pub(crate) fn has_room(&self, ip: IpAddr) -> bool {
         let used = |group| self.used.get(&group).copied().unwrap_or(0);
+        let caps = [self.per_host, self.per_network, self.per_provider];
         Scope::of_ip(ip) != Scope::Global
-            || (used(Group::host(ip)) < self.per_host
-                && used(Group::network(ip)) < self.per_network)
+            || groups(ip).into_iter().zip(caps).all(|(group, cap)| used(group) < cap)
     }
 
     pub(crate) fn add(&mut self, ip: IpAddr) {
         if Scope::of_ip(ip) == Scope::Global {
-            for group in [Group::host(ip), Group::network(ip)] {
+            for group in groups(ip) {
                 *self.used.entry(group).or_default() += 1;
             }
         }
@@ -46,7 +54,7 @@ impl Quota {
         if Scope::of_ip(ip) != Scope::Global {
             return;
         }
-        for group in [Group::host(ip), Group::network(ip)] {
+        for group in groups(ip) {
             if let Some(used) = self.used.get_mut(&group) {
                 *used = used.saturating_sub(1);
                 if *used == 0 {
@@ -55,4 +63,8 @@ impl Quota {
             }
         }
     }
+}
+
+fn groups(ip: IpAddr) -> [Group; 3] {
+    [Group::host(ip), Group::network(ip), Group::provider(ip)]
 }
