@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use mainstay_dht_proto::{Ask, Event, LookupError, Outcome};
-use mainstay_krpc::{Id, bep42};
+use mainstay_dht_proto::{Ask, Config, Event, LookupError, Outcome};
+use mainstay_krpc::{Id, Query, bep42};
 
-use crate::swarm::{Swarm, address, settled};
+use crate::scripted::{Bench, Fake};
+use crate::swarm::{Swarm, address, settled, v4};
 
 #[test]
 fn every_node_learns_its_neighbourhood() {
@@ -158,6 +159,49 @@ fn a_node_that_lost_its_uplink_still_knows_its_network() {
     assert!(swarm.node(5).contacts().len() >= known / 2, "an hour offline emptied the table");
     let (outcome, _) = swarm.ask(5, Ask::FindNode { target: Id::from_bytes([3; 20]) });
     assert!(matches!(outcome, Outcome::Nodes(Ok(nodes)) if nodes.len() == 8));
+}
+
+#[test]
+fn a_node_whose_whole_network_was_replaced_joins_the_new_one() {
+    let mut swarm = Swarm::joined(30, 11);
+    swarm.kill((0..30).filter(|n| *n != 5));
+    swarm.net.run_for(Duration::from_secs(1200));
+    // The bootstrap host comes back as another node, and others join through it.
+    let config = Config { ipv4: Some(v4(0)), public_ipv4: Some(*v4(0).ip()), ..Config::default() };
+    let reborn = swarm.peer(config, 500);
+    swarm.net.replace(swarm.nodes[0], reborn);
+    swarm.net.set_up(swarm.nodes[0], true);
+    for _ in 0..10 {
+        swarm.spawn(settled);
+    }
+    swarm.net.run_for(Duration::from_secs(900));
+    let (outcome, _) = swarm.ask(5, Ask::FindNode { target: Id::from_bytes([3; 20]) });
+    let Outcome::Nodes(Ok(nodes)) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(nodes.len(), 8);
+}
+
+#[test]
+fn an_ask_of_a_node_that_knows_only_the_dead_goes_back_to_the_bootstrap() {
+    let peers = Fake::all(12);
+    let host = Fake::new(99);
+    let mut bench = Bench::new(&[host]);
+    bench.serve(
+        &mut |peer: &Fake, query: &Query<'_>| peer.polite(query, &peers),
+        &[&peers[..], &[host]].concat(),
+    );
+    // Everybody is silent, and then the bootstrap host alone has come back under another id.
+    let target = Id::from_bytes([3; 20]);
+    bench.ask(Ask::FindNode { target });
+    bench.sent.clear();
+    bench.wait(Duration::from_secs(5));
+    let reborn = Fake { id: Id::from_bytes([0x77; 20]), ..host };
+    let query = bench.ask(Ask::FindNode { target });
+    while bench.ending(query).is_none() {
+        bench.serve(&mut |peer: &Fake, query: &Query<'_>| peer.polite(query, &[]), &[reborn]);
+        assert!(bench.ending(query).is_some() || bench.tick());
+    }
+    let Some((Outcome::Nodes(Ok(nodes)), _)) = bench.ending(query) else { panic!() };
+    assert_eq!(nodes.iter().map(|node| node.id).collect::<Vec<_>>(), [reborn.id]);
 }
 
 fn distance(a: &Id, b: &Id) -> Vec<u8> {

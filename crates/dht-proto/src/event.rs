@@ -42,7 +42,7 @@ pub enum Source {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// A verified item, newer than any this ask reported before.
+    /// A verified item, better than any this ask reported before: newer, or as new and greater as bytes.
     Mutable {
         /// The ask.
         query: QueryId,
@@ -164,7 +164,7 @@ pub enum Outcome {
 pub struct Step {
     /// Since the ask began.
     pub at: Duration,
-    /// The node it is about; `None` for the id where it is not known yet.
+    /// The node it is about.
     pub addr: SocketAddr,
     /// Its id, where known.
     pub id: Option<Id>,
