@@ -8,6 +8,8 @@ use mainstay::dht::Testnet;
 use mainstay::{Client, Keypair, SignedPacket, Timestamp};
 use mainstay_relay_server::RelayServer;
 use reqwest::{Method, Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A relay in front of a small network.
 struct Relay {
@@ -301,4 +303,58 @@ async fn shutdown_frees_the_port() {
     drop(relay.http);
     relay.server.shutdown().await;
     tokio::net::TcpListener::bind(address).await.unwrap();
+}
+
+/// Sends `bytes` over a connection of its own.
+async fn connected(relay: &Relay, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(relay.server.local_addr()).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    stream
+}
+
+/// Everything that still comes until the server closes the connection.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    // A reset closes it too.
+    let _ = stream.read_to_end(&mut text).await;
+    String::from_utf8(text).unwrap()
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_are_closed() {
+    let relay = Relay::start_with(|builder| builder.head_timeout(Duration::from_millis(200))).await;
+    for (sent, answer) in [
+        (&b""[..], ""),
+        (b"GET /health HTTP/1.1\r\nX: ", ""),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK"),
+    ] {
+        let mut stream = connected(&relay, sent).await;
+        let closed = tokio::time::timeout(Duration::from_secs(20), rest(&mut stream)).await;
+        let said = closed.unwrap_or_else(|_| panic!("held open after {}", sent.escape_ascii()));
+        assert!(said.starts_with(answer), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_for_one_to_end() {
+    let relay = Relay::start_with(|builder| builder.max_connections(2)).await;
+    let request = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let first = connected(&relay, b"GET").await;
+    let _second = connected(&relay, b"GET").await;
+    let mut third = connected(&relay, request).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), third.readable()).await;
+    assert!(early.is_err(), "more connections are served than the limit allows");
+    drop(first);
+    let answer = tokio::time::timeout(Duration::from_secs(20), rest(&mut third)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_connections_that_idle() {
+    let relay = Relay::start().await;
+    let mut idle = connected(&relay, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    idle.readable().await.unwrap();
+    let Relay { server, .. } = relay;
+    tokio::time::timeout(Duration::from_secs(5), server.shutdown()).await.unwrap();
+    assert!(rest(&mut idle).await.starts_with("HTTP/1.1 200 OK"));
 }

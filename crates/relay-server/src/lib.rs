@@ -28,6 +28,7 @@
 
 mod answer;
 mod conditional;
+mod connections;
 mod handlers;
 mod server;
 

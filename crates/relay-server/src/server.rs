@@ -1,4 +1,4 @@
-//! The running server: a listener, its routes, and a way to stop it without cutting anybody off.
+//! The running server: its settings, its routes, and a way to stop it without cutting anybody off.
 //!
 //! Separate from the handlers, which know nothing of sockets.
 
@@ -18,10 +18,19 @@ use tokio::task::JoinHandle;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use url::Url;
 
+use crate::connections::{self, Limits};
 use crate::handlers::{self, Shared};
 
 /// How long a request body may take to arrive.
 const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many connections there may be: below the number of files that systems let a process open unless told otherwise.
+const DEFAULT_CONNECTIONS: usize = 800;
+/// How long the head of a request may take to arrive, and how long a connection may idle before one.
+const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a connection may last; so whoever reads no answers does not hold one for ever.
+const LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// How long the last request of a connection may take: longer than any answer of the network.
+const LAST_REQUEST: Duration = Duration::from_secs(60);
 /// How long requests that run may go on once the server is told to stop.
 const DEFAULT_DRAIN: Duration = Duration::from_secs(10);
 /// How long browsers may remember the answer to a preflight.
@@ -32,6 +41,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 #[must_use = "a builder does nothing until it is bound"]
 pub struct RelayServerBuilder {
     client: Client,
+    limits: Limits,
     body_timeout: Duration,
     drain: Duration,
 }
@@ -40,6 +50,21 @@ impl RelayServerBuilder {
     /// How long the body of a request may take to arrive; then the answer is 408. Default: 10 seconds.
     pub fn body_timeout(mut self, patience: Duration) -> Self {
         self.body_timeout = patience;
+        self
+    }
+
+    /// How long the head of a request may take to arrive, and how long a connection may idle between requests; then
+    /// it is closed. Default: 20 seconds.
+    pub fn head_timeout(mut self, patience: Duration) -> Self {
+        self.limits.head = patience;
+        self
+    }
+
+    /// How many connections there may be at once, at least one; further ones wait. Default: 800.
+    ///
+    /// Each takes a file descriptor, so a higher number may need a higher limit of open files.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections.max(1);
         self
     }
 
@@ -58,7 +83,7 @@ impl RelayServerBuilder {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let routes = routes(Shared { client: self.client, body_timeout: self.body_timeout });
-        let serving = tokio::spawn(serve(listener, routes, stopped));
+        let serving = tokio::spawn(connections::serve(listener, routes, self.limits, stopped));
         tracing::info!(%address, "relay is serving");
         Ok(RelayServer { address, stop, serving, drain: self.drain })
     }
@@ -68,7 +93,7 @@ impl RelayServerBuilder {
 pub struct RelayServer {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<io::Result<()>>,
+    serving: JoinHandle<()>,
     drain: Duration,
 }
 
@@ -77,7 +102,18 @@ impl RelayServer {
     ///
     /// A relay is an answer for those who cannot use the DHT, so the client should use it, and no other relays.
     pub fn builder(client: Client) -> RelayServerBuilder {
-        RelayServerBuilder { client, body_timeout: DEFAULT_BODY_TIMEOUT, drain: DEFAULT_DRAIN }
+        let limits = Limits {
+            connections: DEFAULT_CONNECTIONS,
+            head: DEFAULT_HEAD_TIMEOUT,
+            lifetime: LIFETIME,
+            last_request: LAST_REQUEST,
+        };
+        RelayServerBuilder {
+            client,
+            limits,
+            body_timeout: DEFAULT_BODY_TIMEOUT,
+            drain: DEFAULT_DRAIN,
+        }
     }
 
     /// The address that it listens on.
@@ -121,18 +157,6 @@ impl fmt::Debug for RelayServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RelayServer").field("address", &self.address).finish_non_exhaustive()
     }
-}
-
-async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    mut stopped: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let told = async move {
-        // An error means that the server was dropped, which stops it too.
-        let _ = stopped.wait_for(|stop| *stop).await;
-    };
-    axum::serve(listener, routes).with_graceful_shutdown(told).await
 }
 
 fn routes(shared: Shared) -> Router {
