@@ -159,6 +159,65 @@ fn a_missing_file_is_a_local_failure_that_names_it() {
 }
 
 #[test]
+fn standard_input_and_output_stand_where_a_file_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, public_key) = new_key(folder.path());
+    let secret = std::fs::read(&file).unwrap();
+    assert_eq!(json(&["key", "show", "-"], &secret)["public_key"], public_key);
+    let zone = folder.path().join("zone").to_str().unwrap().to_owned();
+    std::fs::write(&zone, ZONE).unwrap();
+    let signed = run(&["sign", "--key", "-", &zone, "--out", "-"], &secret);
+    assert_eq!(json(&["verify", "-"], &signed.stdout)["public_key"], public_key);
+
+    let twice = run(&["sign", "--key", "-", "-"], &secret);
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("standard input"));
+    let to_stdout = run(&["key", "new", "-"], b"");
+    assert_eq!(to_stdout.status.code(), Some(2));
+    assert!(to_stdout.stdout.is_empty());
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_a_local_failure_as_any_file() {
+    for arguments in [["sign", "--key", "/no/such/key", "-"], ["sign", "--key", "/", "-"]] {
+        let failed = run(&arguments, b"");
+        assert_eq!(failed.status.code(), Some(5));
+        assert!(String::from_utf8_lossy(&failed.stderr).contains(arguments[2]));
+    }
+}
+
+#[test]
+fn each_cause_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = new_key(folder.path());
+    let refused = run(&["sign", "--key", &file, "-"], b"@ A 192.0.2\n");
+    assert_eq!(
+        String::from_utf8_lossy(&refused.stderr),
+        "mainstay: standard input is no zone\n  because: line 1, column 12: expected IPv4 address\n"
+    );
+}
+
+#[test]
+fn a_zone_without_records_is_signed_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = new_key(folder.path());
+    let signed = run(&["sign", "--key", &file, "-"], b"; nothing\n");
+    assert!(signed.status.success());
+    assert!(String::from_utf8_lossy(&signed.stderr).contains("no records"));
+    assert_eq!(json(&["verify", "-"], &signed.stdout)["records"], json!([]));
+}
+
+#[test]
+fn a_record_of_another_class_is_shown_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = new_key(folder.path());
+    let signed = run(&["sign", "--key", &file, "-"], b"@ CH TXT x\n");
+    let shown = run(&["verify", "-"], &signed.stdout);
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(text.contains(".\t300\tCH\tTXT\t\"x\"\n"), "{text}");
+}
+
+#[test]
 fn every_shell_gets_completions_of_every_verb() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(&["completions", shell], b"");

@@ -25,6 +25,15 @@ fn bad_words_exit_with_two_and_say_so_on_stderr_only() {
         ],
         &["testnet", "--nodes", "0"],
         &["node", "--listen", "nowhere"],
+        &["node", "--listen", "127.0.0.1:0", "--bootstrap", "no-port"],
+        &["relay", "--listen", "127.0.0.1:0", "--bootstrap", "no-port"],
+        &[
+            "resolve",
+            "--bootstrap",
+            "no-port",
+            "8pinxxgqs41n4aididenw5apqp1urfmzdztr8jt4abrkdn435ewo",
+        ],
+        &["publish", "--key", "k", "zone", "--cas", "18446744073709551615"],
     ] {
         let output = run(words, b"");
         assert_eq!(

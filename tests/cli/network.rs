@@ -113,7 +113,10 @@ fn an_older_packet_and_a_wrong_condition_exit_as_conflicts() {
         let older = publish(&["--timestamp", &(timestamp - 1).to_string()]);
         assert_eq!(older.status.code(), Some(4), "{}", String::from_utf8_lossy(&older.stderr));
         let wrong = publish(&["--cas", &(timestamp - 1).to_string()]);
-        assert_eq!(wrong.status.code(), Some(4), "{}", String::from_utf8_lossy(&wrong.stderr));
+        let told = String::from_utf8_lossy(&wrong.stderr);
+        assert_eq!(wrong.status.code(), Some(4), "{told}");
+        assert_eq!(told.matches("has changed").count(), 1, "{told}");
+        assert!(told.contains("refused by "), "{told}");
         let right = publish(&["--cas", &timestamp.to_string()]);
         assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use mainstay::Timestamp;
 
 /// Names that only their owner controls: sign DNS records with a key, publish and resolve them.
 ///
@@ -97,7 +98,7 @@ pub(crate) struct KeyNew {
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyShow {
-    /// A secret-key file, or a public key in any form
+    /// A secret-key file (- for stdin), or a public key in any form
     pub(crate) key: String,
     #[command(flatten)]
     pub(crate) passphrase: Passphrase,
@@ -114,7 +115,7 @@ pub(crate) struct Passphrase {
 /// The key and the zone of `sign` and `publish`.
 #[derive(Debug, Args)]
 pub(crate) struct ZoneInput {
-    /// The secret-key file to sign with
+    /// The secret-key file to sign with, - for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
     #[command(flatten)]
@@ -125,7 +126,7 @@ pub(crate) struct ZoneInput {
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) ttl: u32,
     /// The packet's timestamp in microseconds since 1970; now by default
-    #[arg(long, value_name = "MICROSECONDS")]
+    #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u64).range(..=Timestamp::MAX.as_u64()))]
     pub(crate) timestamp: Option<u64>,
 }
 
@@ -133,7 +134,7 @@ pub(crate) struct ZoneInput {
 pub(crate) struct Sign {
     #[command(flatten)]
     pub(crate) input: ZoneInput,
-    /// Where to write the packet; stdout by default
+    /// Where to write the packet; stdout by default and for -
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -152,7 +153,7 @@ pub(crate) struct Publish {
     #[command(flatten)]
     pub(crate) input: ZoneInput,
     /// Only replace the packet with this timestamp in microseconds
-    #[arg(long, value_name = "MICROSECONDS")]
+    #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u64).range(..=Timestamp::MAX.as_u64()))]
     pub(crate) cas: Option<u64>,
 }
 
@@ -195,6 +196,9 @@ pub(crate) struct Relay {
     /// Start a network of its own: join through nobody
     #[arg(long, conflicts_with = "bootstrap")]
     pub(crate) no_bootstrap: bool,
+    /// How many HTTP connections to serve at once; each takes an open file
+    #[arg(long, value_name = "N", default_value_t = 800)]
+    pub(crate) max_connections: usize,
     /// How many packets to keep in memory
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub(crate) cache_size: usize,

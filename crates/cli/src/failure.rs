@@ -35,8 +35,10 @@ pub(crate) enum Failure {
         source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// A newer packet is published, or not the expected one.
-    #[error("not published: {source}")]
+    #[error("{what}")]
     Conflict {
+        /// Who refused, and what stands in the way.
+        what: String,
         /// What told so.
         source: Box<dyn Error + Send + Sync>,
     },
@@ -102,7 +104,7 @@ impl Failure {
         }
     }
 
-    /// Says on stderr what went wrong, each cause on a line of its own, and gives the exit code.
+    /// Says on stderr what went wrong and gives the exit code.
     ///
     /// A reader that closed our output early (`| head`) is told nothing.
     pub(crate) fn report(&self) -> ExitCode {
@@ -111,15 +113,26 @@ impl Failure {
         {
             return ExitCode::from(self.code());
         }
-        let mut text = format!("mainstay: {self}\n");
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(&format!("  because: {error}\n"));
-            cause = error.source();
-        }
+        let text = self.text();
         // With stderr gone nobody is left to tell.
         let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
         ExitCode::from(self.code())
+    }
+
+    /// What went wrong, and each cause on a line of its own that says more than the line before it.
+    fn text(&self) -> String {
+        let mut said = self.to_string();
+        let mut text = format!("mainstay: {said}\n");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let because = error.to_string();
+            if !said.contains(&because) {
+                text.push_str(&format!("  because: {because}\n"));
+                said = because;
+            }
+            cause = error.source();
+        }
+        text
     }
 }
 
@@ -127,13 +140,23 @@ impl Failure {
 mod tests {
     use super::Failure;
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("told again: {0}")]
+    struct Repeats(#[source] std::io::Error);
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let failure = Failure::input("no zone", Repeats(std::io::Error::other("why")));
+        assert_eq!(failure.text(), "mainstay: no zone\n  because: told again: why\n");
+    }
+
     #[test]
     fn each_kind_of_failure_has_its_documented_code() {
         let io = || std::io::Error::other("why");
         assert_eq!(Failure::NotFound { what: String::new() }.code(), 1);
         assert_eq!(Failure::input("", io()).code(), 2);
         assert_eq!(Failure::network("", io()).code(), 3);
-        assert_eq!(Failure::Conflict { source: Box::new(io()) }.code(), 4);
+        assert_eq!(Failure::Conflict { what: String::new(), source: Box::new(io()) }.code(), 4);
         assert_eq!(Failure::local("", io()).code(), 5);
         assert_eq!(Failure::Output(io()).code(), 5);
     }

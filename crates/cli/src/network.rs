@@ -4,7 +4,7 @@
 
 use std::future::Future;
 
-use mainstay::Client;
+use mainstay::{BuildError, Client, dht};
 
 use crate::args::Options;
 use crate::failure::Failure;
@@ -29,7 +29,26 @@ pub(crate) fn client(common: &Options) -> Result<Client, Failure> {
     if common.no_relays || (named && common.relay.is_empty()) {
         builder = builder.no_relays();
     }
-    builder.build().map_err(|error| Failure::input("these options leave no network to use", error))
+    builder.build().map_err(unusable)
+}
+
+/// Who is to blame that there is no client: the words that were given, or this machine.
+fn unusable(error: BuildError) -> Failure {
+    match error {
+        BuildError::NoNetwork | BuildError::EmptyListOfRelays => {
+            Failure::input("these options leave no network to use", error)
+        }
+        BuildError::Dht(error) => no_node("cannot start the DHT node", error),
+        other => Failure::local("cannot start the client", other),
+    }
+}
+
+/// As [`unusable`], for a node alone: a bootstrap address is somebody's word, a port is this machine's.
+pub(crate) fn no_node(what: impl Into<String>, error: dht::BuildError) -> Failure {
+    match error {
+        dht::BuildError::Bootstrap { .. } => Failure::input("the DHT cannot be joined", error),
+        _ => Failure::local(what, error),
+    }
 }
 
 /// How long one request may take; the whole verb has `--timeout`.

@@ -5,7 +5,7 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use mainstay::dns::TYPE;
+use mainstay::dns::{CLASS, TYPE};
 use mainstay::{PublicKey, Record, Resolution, SignedPacket, Source, parse_type, type_name};
 use serde::Serialize;
 
@@ -33,7 +33,9 @@ impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dot = if self.name.is_empty() { "" } else { "." };
         let kind = self.kind.map_or("ANY".into(), type_name);
-        write!(f, "{}{dot}{}. IN {kind}", self.name, self.key)
+        // Pasted words may hold what a terminal obeys.
+        let name = self.name.replace(char::is_control, "\u{fffd}");
+        write!(f, "{name}{dot}{}. IN {kind}", self.key)
     }
 }
 
@@ -147,10 +149,27 @@ fn section(records: &[Record<'_>]) -> String {
     let mut text = String::new();
     for record in records {
         let shown = shown(record);
-        let _ =
-            writeln!(text, "{}.\t{}\tIN\t{}\t{}", shown.name, shown.ttl, shown.kind, shown.data);
+        let _ = writeln!(
+            text,
+            "{}.\t{}\t{}\t{}\t{}",
+            shown.name,
+            shown.ttl,
+            class(record),
+            shown.kind,
+            shown.data
+        );
     }
     text
+}
+
+fn class(record: &Record<'_>) -> &'static str {
+    match record.class() {
+        CLASS::IN => "IN",
+        CLASS::CS => "CS",
+        CLASS::CH => "CH",
+        CLASS::HS => "HS",
+        CLASS::NONE => "NONE",
+    }
 }
 
 fn foot(text: &mut String, packet: &SignedPacket) {

@@ -28,6 +28,10 @@ pub(crate) fn run(common: &Options, key: Key) -> Result<(), Failure> {
 }
 
 fn make(common: &Options, new: &KeyNew) -> Result<(), Failure> {
+    if new.file == Path::new("-") {
+        let what = "a secret key is never written to standard output; name a file (./- for one of that name)";
+        return Err(Failure::BadInput { what: what.to_owned(), source: None });
+    }
     let keypair = Keypair::random();
     let file = SecretKeyFile::new(&new.file);
     let overwrite = if new.force { Overwrite::Yes } else { Overwrite::No };
@@ -39,6 +43,13 @@ fn make(common: &Options, new: &KeyNew) -> Result<(), Failure> {
     };
     written.map_err(|error| match error {
         WriteError::Io { path, source } => Failure::File { action: "write", path, source },
+        WriteError::Exists { path } => Failure::BadInput {
+            what: format!(
+                "{} exists already and is kept; choose another name, or --force to lose the key in it",
+                path.display()
+            ),
+            source: None,
+        },
         refused => Failure::input("the key is not written", refused),
     })?;
     print(common, keypair.public_key(), Some(&new.file))
@@ -47,7 +58,9 @@ fn make(common: &Options, new: &KeyNew) -> Result<(), Failure> {
 fn show_key(common: &Options, show: &KeyShow) -> Result<(), Failure> {
     let path = Path::new(&show.key);
     // A file of that name is meant before a key: nobody names a file like a key by accident.
-    if path.exists() {
+    if path.exists() || path == Path::new("-") {
+        let passphrase = show.passphrase.passphrase_file.as_deref();
+        input::one_from_stdin([path].into_iter().chain(passphrase))?;
         let keypair = input::keypair(path, &show.passphrase)?;
         return print(common, keypair.public_key(), Some(path));
     }

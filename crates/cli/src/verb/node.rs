@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::{Node, Options};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output;
+use crate::{network, output};
 
 /// What `node` prints first with `--json`.
 #[derive(Debug, Serialize)]
@@ -21,7 +21,7 @@ pub(crate) async fn run(common: &Options, node: &Node) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
     let dht = joined(Dht::builder().bind(node.listen).server_mode(true), common, node.no_bootstrap)
         .build()
-        .map_err(|error| Failure::local(format!("cannot listen on {}", node.listen), error))?;
+        .map_err(|error| network::no_node(format!("cannot listen on {}", node.listen), error))?;
     let started =
         Started { address: dht.local_addr().to_string(), id: dht.info().id().to_string() };
     if common.json {

@@ -2,7 +2,9 @@
 //!
 //! Separate as every verb is.
 
-use mainstay::{PublishError, PublishOutcome, PublishReport, PublishResult, Timestamp};
+use mainstay::{
+    ConcurrencyError, PublishError, PublishOutcome, PublishReport, PublishResult, Timestamp,
+};
 use serde::Serialize;
 
 use crate::args::{Options, Publish};
@@ -79,8 +81,22 @@ fn backends(report: &PublishReport) -> Vec<Backend> {
 
 /// A conflict has its own exit code; everything else is the network's.
 fn failure(error: PublishError) -> Failure {
-    if error.concurrency().is_some() {
-        return Failure::Conflict { source: Box::new(error) };
+    let Some(conflict) = error.concurrency() else {
+        return Failure::network("not published", error);
+    };
+    let refused =
+        |outcome: &&PublishOutcome| matches!(outcome.result, PublishResult::Conflict { .. });
+    let outcomes = error.report().map_or(&[][..], |report| &report.outcomes);
+    let by: Vec<String> =
+        outcomes.iter().filter(refused).map(|outcome| outcome.backend.to_string()).collect();
+    let mut what = "not published".to_owned();
+    if !by.is_empty() {
+        what.push_str(&format!(": refused by {}", by.join(", ")));
     }
-    Failure::network("not published", error)
+    if let ConcurrencyError::NotMostRecent { seen: Some(seen) }
+    | ConcurrencyError::CasFailed { seen: Some(seen) } = conflict
+    {
+        what.push_str(&format!("; the packet that stands has timestamp {seen}"));
+    }
+    Failure::Conflict { what, source: Box::new(conflict) }
 }

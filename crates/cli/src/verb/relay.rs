@@ -4,14 +4,14 @@
 
 use std::net::SocketAddr;
 
-use mainstay::Client;
+use mainstay::{BuildError, Client};
 use mainstay_relay_server::RelayServer;
 use serde::Serialize;
 
 use crate::args::{Options, Relay};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output;
+use crate::{network, output};
 
 use super::node::joined;
 
@@ -32,11 +32,15 @@ pub(crate) async fn run(common: &Options, relay: &Relay) -> Result<(), Failure> 
         .request_timeout(common.timeout)
         .dht(|builder| joined(builder.bind(dht_listen).server_mode(true), common, alone))
         .build()
-        .map_err(|error| {
-            Failure::local(format!("cannot start the DHT node on {dht_listen}"), error)
+        .map_err(|error| match error {
+            BuildError::Dht(error) => {
+                network::no_node(format!("cannot start the DHT node on {dht_listen}"), error)
+            }
+            other => Failure::local("cannot start the relay", other),
         })?;
     let dht = client.dht();
     let server = RelayServer::builder(client)
+        .max_connections(relay.max_connections)
         .bind(relay.listen)
         .await
         .map_err(|error| Failure::local(format!("cannot serve HTTP on {}", relay.listen), error))?;

@@ -16,7 +16,7 @@ use crate::{network, output};
 pub(crate) async fn run(common: &Options, resolve: &Resolve) -> Result<(), Failure> {
     let question = question(resolve)?;
     let client = network::client(common)?;
-    let progress = Progress::start(common, format!("resolving {}", resolve.name));
+    let progress = Progress::start(common, format!("resolving {question}"));
     let trace = if resolve.trace { Trace::start(&client).await } else { None };
     let begun = Instant::now();
     let policy = if resolve.most_recent { Policy::MostRecent } else { Policy::CacheFirst };

@@ -2,6 +2,7 @@
 //!
 //! Separate as every verb is; `publish` makes its packet here too.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use mainstay::zone::Reader;
@@ -13,10 +14,11 @@ use crate::{input, output, show};
 
 pub(crate) fn run(common: &Options, sign: &Sign) -> Result<(), Failure> {
     let packet = packet(&sign.input)?;
-    let Some(path) = &sign.out else { return output::bytes(packet.as_bytes()) };
+    let out = sign.out.as_deref().filter(|path| *path != Path::new("-"));
+    let Some(path) = out else { return output::bytes(packet.as_bytes()) };
     std::fs::write(path, packet.as_bytes()).map_err(|source| Failure::File {
         action: "write",
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     })?;
     if common.json { output::json(&show::packet(&packet, "file", None)) } else { Ok(()) }
@@ -24,23 +26,27 @@ pub(crate) fn run(common: &Options, sign: &Sign) -> Result<(), Failure> {
 
 /// Reads the zone and signs it.
 pub(crate) fn packet(input: &ZoneInput) -> Result<SignedPacket, Failure> {
-    if input.zone == Path::new("-")
-        && input.passphrase.passphrase_file.as_deref() == Some(Path::new("-"))
-    {
-        let what = "the zone and the passphrase cannot both come from standard input".to_owned();
-        return Err(Failure::BadInput { what, source: None });
-    }
+    let passphrase = input.passphrase.passphrase_file.as_deref();
+    input::one_from_stdin([&*input.zone, &*input.key].into_iter().chain(passphrase))?;
     let keypair = input::keypair(&input.key, &input.passphrase)?;
     let text = input::read_text(&input.zone)?;
-    let records = Reader::new(&keypair.public_key())
-        .default_ttl(input.ttl)
-        .read(&text)
-        .map_err(|error| Failure::input(format!("{}: not a zone", input.zone.display()), error))?;
+    let records =
+        Reader::new(&keypair.public_key()).default_ttl(input.ttl).read(&text).map_err(|error| {
+            Failure::input(format!("{} is no zone", input::name(&input.zone)), error)
+        })?;
+    if records.is_empty() {
+        // Often a slip, and sometimes meant: it is how a zone is emptied. Stderr gone means that nobody reads.
+        let name = input::name(&input.zone);
+        let _ = writeln!(
+            std::io::stderr(),
+            "mainstay: {name} has no records; published, it takes all records of the key back"
+        );
+    }
     let mut builder = SignedPacketBuilder::from(records);
     if let Some(timestamp) = input.timestamp {
         builder = builder.timestamp(Timestamp::from(timestamp));
     }
     builder.sign(&keypair).map_err(|error| {
-        Failure::input(format!("{}: cannot be signed", input.zone.display()), error)
+        Failure::input(format!("{} cannot be signed", input::name(&input.zone)), error)
     })
 }

@@ -11,7 +11,7 @@ use crate::{input, output, show};
 pub(crate) fn run(common: &Options, verify: &Verify) -> Result<(), Failure> {
     let bytes = input::read(&verify.packet)?;
     let packet = SignedPacket::try_from(bytes.as_slice()).map_err(|error| {
-        Failure::input(format!("{}: no signed packet", verify.packet.display()), error)
+        Failure::input(format!("{} is no signed packet", input::name(&verify.packet)), error)
     })?;
     let kind = verify.kind.as_deref().map(show::kind).transpose()?.flatten();
     if common.json {
