@@ -3,6 +3,7 @@
 //! Separate from the harnesses: `cargo xtask fuzz` replays them on stable with a seeded mutator, `tests/fuzz` runs them
 //! under libFuzzer on nightly. A new decoder adds a line to [`TARGETS`] and a file in `tests/fuzz/fuzz_targets`.
 
+mod dht;
 mod keys;
 mod krpc;
 mod mutate;
@@ -22,7 +23,7 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-/// Every decoder of the project.
+/// Every decoder of the project, and a whole node.
 pub const TARGETS: &[Target] = &[
     Target { name: "public_key_text", seeds: keys::text_seeds, run: keys::public_key_text },
     Target { name: "secret_key_file", seeds: keys::file_seeds, run: keys::secret_key_file },
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signed_packet", seeds: packets::message_seeds, run: packets::signed_packet },
     Target { name: "zone_text", seeds: packets::zone_seeds, run: packets::zone_text },
     Target { name: "owner_name", seeds: packets::name_seeds, run: packets::owner_name },
+    Target { name: "dht_node", seeds: dht::seeds, run: dht::node },
 ];
 
 /// Feeds one input to the target of that name.

@@ -4,7 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mainstay_dht_proto::{AddressPolicy, Ask, Config, Info, LimitConfig, Outcome, StoreConfig};
+use mainstay_dht_proto::{
+    AddressPolicy, Ask, Config, Info, LimitConfig, LookupError, Outcome, StoreConfig,
+};
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 use mainstay_krpc::{
     AnnouncePort, Body, Id, Message, Method, NodeInfo, Put, Query, Response, Want,
@@ -345,6 +347,17 @@ fn a_node_that_slept_for_hours_wakes_without_a_storm() {
     let token = response(&reply).token.unwrap().to_vec();
     let put = Method::Put(Put::immutable(&token, &immutable));
     assert_eq!(code(&bench.query(client(), put).unwrap()), 0);
+}
+
+#[test]
+fn a_ping_of_an_address_where_nobody_can_be_ends_at_once() {
+    let mut bench = Bench::with(Config::default());
+    for addr in ["224.0.0.1:1", "60.1.1.1:0", "0.0.0.0:1"] {
+        let query = bench.ask(Ask::Ping { addr: addr.parse().unwrap() });
+        let (outcome, _) = bench.ending(query).expect("its end");
+        assert!(matches!(outcome, Outcome::Nodes(Err(LookupError::NoNodes))), "{outcome:?}");
+    }
+    assert_eq!(bench.sent, []);
 }
 
 #[test]

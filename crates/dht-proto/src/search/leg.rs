@@ -11,7 +11,7 @@ use crate::contact::{Contact, Endpoint, kad_id};
 use crate::goal::Goal;
 use crate::network::{FEW, NODES, Network};
 use crate::put::{Holder, Note, Stage, Storing};
-use crate::scope::Family;
+use crate::scope::{Family, Scope};
 use crate::transactions::Purpose;
 use crate::wire::Request;
 use crate::{Config, QueryId, RemoteNode, StepKind};
@@ -84,6 +84,7 @@ impl Leg {
         let mut lookup = Lookup::new(target, pace.lookup(goal)).excluding(kad_id(&network.id));
         if let Goal::Ping { addr } = goal {
             let asked = Family::of(*addr) == network.family
+                && Scope::of(*addr) != Scope::Never
                 && lookup.add_unidentified(Contact::unidentified(*addr));
             return asked.then(|| Self::walking(network.family, pace, lookup));
         }
