@@ -98,6 +98,10 @@ impl Client {
     /// lose no update of another publisher. Publishing the same packet again is a republish, and
     /// always allowed.
     ///
+    /// Waits for every backend, each until its deadline, since any of them may know of a rival. A
+    /// compare-and-swap is as strong as who is asked: relays of pkarr since version 1 ignore it and refuse only
+    /// packets older than theirs, and DHT nodes decide each for itself.
+    ///
     /// Dropping the future stops the waiting, not the publishing. The cache changes only once the
     /// packet is stored.
     ///

@@ -37,6 +37,8 @@ const MICROS: u64 = 1_000_000;
 #[non_exhaustive]
 pub enum Policy {
     /// Only what this client's cache holds, even if it has expired; never the network.
+    ///
+    /// In pkarr 8 the policy of this name also asks the caches of relays; here it waits for nobody.
     CacheOnly,
     /// The cache while it is fresh, else the first good answer from the network.
     CacheFirst,
