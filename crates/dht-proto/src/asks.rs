@@ -54,7 +54,8 @@ pub(crate) enum Reply<'a> {
 #[derive(Debug)]
 pub(crate) struct Asks {
     next: u64,
-    running: BTreeMap<QueryId, Search>,
+    /// Boxed, because a map keeps room for several even when it is empty again.
+    running: BTreeMap<QueryId, Box<Search>>,
     timers: Timers<(QueryId, Clock)>,
     /// How many of the running searches are the upkeep's.
     tending: usize,
@@ -142,7 +143,7 @@ impl Asks {
         let mut search = Search::new(scene.now, id, goal, Origin::Owner { traced });
         consult(&mut search, scene, store);
         self.timers.set((id, Clock::Deadline), scene.now + self.deadline);
-        self.launch(scene, search, &Family::BOTH);
+        self.launch(scene, Box::new(search), &Family::BOTH);
         id
     }
 
@@ -152,7 +153,7 @@ impl Asks {
         let search = Search::new(scene.now, id, Goal::Nodes { target }, Origin::Upkeep);
         self.tending += 1;
         self.timers.set((id, Clock::Deadline), scene.now + self.deadline);
-        self.launch(scene, search, &[family]);
+        self.launch(scene, Box::new(search), &[family]);
         id
     }
 
@@ -231,7 +232,7 @@ impl Asks {
     }
 
     /// Gives a search its legs, or lets it wait for bootstrap names, or ends it for want of nodes.
-    fn launch(&mut self, scene: &mut Scene<'_>, mut search: Search, families: &[Family]) {
+    fn launch(&mut self, scene: &mut Scene<'_>, mut search: Box<Search>, families: &[Family]) {
         let filter = scene.networks.filter;
         let desperate = scene.wire.transactions.is_offline();
         let mut legs = Vec::new();
@@ -261,7 +262,7 @@ impl Asks {
         }
     }
 
-    fn keep_or_end(&mut self, scene: &mut Scene<'_>, search: Search) {
+    fn keep_or_end(&mut self, scene: &mut Scene<'_>, search: Box<Search>) {
         if search.is_over() {
             self.end(scene, search, false);
             return;
@@ -274,7 +275,7 @@ impl Asks {
         self.running.insert(search.id, search);
     }
 
-    fn end(&mut self, scene: &mut Scene<'_>, search: Search, cut_short: bool) {
+    fn end(&mut self, scene: &mut Scene<'_>, search: Box<Search>, cut_short: bool) {
         let (query, origin) = (search.id, search.origin);
         self.forget_timers(query);
         let (outcome, report) = search.finish(scene.now, cut_short);

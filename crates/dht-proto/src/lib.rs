@@ -45,7 +45,7 @@
 //!
 //! | part | holds | decides |
 //! |---|---|---|
-//! | `network` | a table, an id and an address for each family | what the table learns from an answer |
+//! | `network`, `silence` | a table, an id and an address for each family | what the table learns from an answer, who is asked no more |
 //! | `external` | votes on our address | when to believe them, and so when our id changes |
 //! | `upkeep` | when to join, ping and refresh | whom to verify, when to try again |
 //! | `asks`, `search`, `goal`, `put` | what the owner wants | whom to ask next, which answer counts, when it ends |
@@ -90,6 +90,7 @@ mod rtt;
 mod scope;
 mod search;
 mod server;
+mod silence;
 mod store;
 #[cfg(test)]
 mod testing;

@@ -12,6 +12,7 @@ use rand::rngs::StdRng;
 use crate::contact::{Contact, Endpoint, kad_id};
 use crate::external::External;
 use crate::scope::{Family, Filter};
+use crate::silence::Silence;
 use crate::{Config, FamilyInfo};
 
 /// How many lookups the estimate of the network's size is averaged over.
@@ -29,6 +30,7 @@ pub(crate) struct Network {
     pub(crate) table: Table<Contact, 20>,
     pub(crate) size: SizeEstimator<20>,
     external: External,
+    silence: Silence,
     local: SocketAddr,
 }
 
@@ -54,12 +56,14 @@ impl Network {
             table: Table::new(kad_id(&id), table_config()),
             size: SizeEstimator::new(SIZE_WINDOW),
             external: External::new(now, public.map(|ip| SocketAddr::new(ip, local.port()))),
+            silence: Silence::default(),
             local,
         }
     }
 
     /// A node answered a request of ours, under the id that was expected.
     pub(crate) fn answered(&mut self, now: Instant, contact: Contact, rtt: Duration) {
+        self.silence.answered(&contact);
         self.table.responded(now, contact, rtt);
     }
 
@@ -72,6 +76,7 @@ impl Network {
 
     /// A request for the node `id` at `addr` was lost.
     pub(crate) fn lost(&mut self, now: Instant, id: &Id, addr: SocketAddr) {
+        self.silence.lost(now, &Contact::new(*id, addr));
         if !self.is_alias(id, addr) {
             self.table.failed(now, &kad_id(id));
         }
@@ -195,11 +200,16 @@ impl Networks {
 
     /// Takes note of nodes that the node at `teller` named, as far as we may ask them, and gives those back.
     /// They wait for a ping of the upkeep; nothing is sent for being named.
-    pub(crate) fn hear(&mut self, teller: SocketAddr, mut named: Vec<Contact>) -> Vec<Contact> {
+    pub(crate) fn hear(
+        &mut self,
+        now: Instant,
+        teller: SocketAddr,
+        mut named: Vec<Contact>,
+    ) -> Vec<Contact> {
         let filter = self.filter.as_told_by(teller);
         let Some(family) = named.first().map(Contact::family) else { return named };
         let Some(network) = self.of_mut(family) else { return Vec::new() };
-        named.retain(|other| network.is_other(filter, other));
+        named.retain(|other| network.is_other(filter, other) && !network.silence.shuns(now, other));
         for other in &named {
             network.table.heard(*other);
         }

@@ -160,7 +160,7 @@ impl Node {
 
     /// The next thing the owner should know.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.wire.events.pop_front()
+        self.wire.poll_event()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) should be called next; `None` when nothing is due ever.

@@ -83,6 +83,14 @@ impl Wire {
         transmit
     }
 
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() && self.events.capacity() > 8 {
+            self.events.shrink_to(4);
+        }
+        event
+    }
+
     fn send(&mut self, to: SocketAddr, message: &Message<'_>) {
         let mut payload = Vec::with_capacity(128);
         message.encode(&mut payload);

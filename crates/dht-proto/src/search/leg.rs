@@ -147,7 +147,7 @@ impl Leg {
         let State::Walking(lookup) = &mut self.state else { return 0 };
         let mut named = Vec::new();
         for family in Family::BOTH {
-            let others = scene.networks.hear(contact.addr(), named_in(response, family));
+            let others = scene.networks.hear(scene.now, contact.addr(), named_in(response, family));
             if family == self.family {
                 named = others;
             }
