@@ -361,6 +361,35 @@ fn a_ping_of_an_address_where_nobody_can_be_ends_at_once() {
 }
 
 #[test]
+fn many_lookups_that_are_told_one_lie_do_not_flood_its_victim() {
+    let peers = Fake::all(6);
+    let mut bench = Bench::knowing(&peers);
+    let victim: SocketAddr = "200.1.1.1:53".parse().unwrap();
+    let mut at_victim = 0;
+    for n in 0..50_u8 {
+        let target = Id::from_bytes([n; 20]);
+        let query = bench.ask(Ask::FindNode { target });
+        while bench.ending(query).is_none() {
+            for sent in std::mem::take(&mut bench.sent) {
+                at_victim += usize::from(sent.to == victim);
+                let Some(peer) = peers.iter().find(|peer| peer.addr == sent.to) else { continue };
+                let message = Message::decode(&sent.payload).unwrap();
+                let addr = "200.1.1.1:53".parse().unwrap();
+                let nodes = vec![NodeInfo { id: target, addr }];
+                let lie = Answer { id: Some(peer.id), nodes, ..Answer::default() };
+                let bytes = lie.encode(message.transaction);
+                bench.receive(peer.addr, &bytes);
+            }
+            assert!(bench.ending(query).is_some() || bench.tick());
+        }
+        // As a busy node would, it asks on before the loss is certain; here it waits for that.
+        bench.wait(Duration::from_millis(2100));
+    }
+    let minutes = 50 * 21 / 600 + 3;
+    assert!((5..=6 * minutes).contains(&at_victim), "{at_victim} datagrams");
+}
+
+#[test]
 fn four_thousand_asks_at_once_all_end() {
     let peers = Fake::all(20);
     let mut bench = Bench::knowing(&peers);
