@@ -27,6 +27,7 @@ fn bad_words_exit_with_two_and_say_so_on_stderr_only() {
         &["node", "--listen", "nowhere"],
         &["node", "--listen", "127.0.0.1:0", "--bootstrap", "no-port"],
         &["relay", "--listen", "127.0.0.1:0", "--bootstrap", "no-port"],
+        &["relay", "--listen", "127.0.0.1:0", "--no-bootstrap", "--no-dht"],
         &[
             "resolve",
             "--bootstrap",

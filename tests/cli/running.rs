@@ -58,6 +58,28 @@ fn nodes_started_one_by_one_are_a_network_that_stores_and_finds() {
 }
 
 #[test]
+fn a_relay_searches_once_for_a_key_that_nobody_knows() {
+    let (_node, node) = Running::start(&["node", "--listen", "127.0.0.1:0", "--no-bootstrap"]);
+    let bootstrap = node["address"].as_str().unwrap();
+    let (_relay, relay) =
+        Running::start(&["relay", "--listen", "127.0.0.1:0", "--bootstrap", bootstrap]);
+    let url = relay["url"].as_str().unwrap();
+    // On a machine that is slow enough the relay has forgotten that it looked; one of several times it has not.
+    let denied = (0..5).any(|_| {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, key) = new_key(folder.path());
+        let resolve = ["resolve", "--relay", url, &key];
+        assert_eq!(run(&resolve, b"").status.code(), Some(1));
+        json(&["publish", "--bootstrap", bootstrap, "--key", &file, "-"], b"@ A 192.0.2.7\n");
+        let denied = run(&resolve, b"").status.code() == Some(1);
+        let newest = json(&["resolve", "--relay", url, "--most-recent", &key], b"");
+        assert_eq!(newest["records"][0]["data"], "192.0.2.7");
+        denied
+    });
+    assert!(denied, "every request for an unknown key starts a search");
+}
+
+#[test]
 fn a_taken_port_is_a_local_failure_that_names_it() {
     let (_node, first) = Running::start(&["node", "--listen", "127.0.0.1:0", "--no-bootstrap"]);
     let taken = first["address"].as_str().unwrap();

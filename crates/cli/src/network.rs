@@ -52,7 +52,7 @@ pub(crate) fn no_node(what: impl Into<String>, error: dht::BuildError) -> Failur
 }
 
 /// How long one request may take; the whole verb has `--timeout`.
-const REQUEST: std::time::Duration = std::time::Duration::from_secs(5);
+pub(crate) const REQUEST: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Waits for `work` as long as `--timeout` allows.
 pub(crate) async fn within<T>(

@@ -15,6 +15,9 @@ use crate::{network, output};
 
 use super::node::joined;
 
+/// For how many seconds a key that nobody knows is denied from memory: one search serves a flood of requests for it.
+const ABSENCE: u32 = 5;
+
 /// What `relay` prints first with `--json`.
 #[derive(Debug, Serialize)]
 struct Started {
@@ -23,13 +26,18 @@ struct Started {
 }
 
 pub(crate) async fn run(common: &Options, relay: &Relay) -> Result<(), Failure> {
+    if common.no_dht {
+        let what = "a relay serves what is in the DHT; leave --no-dht out".to_owned();
+        return Err(Failure::BadInput { what, source: None });
+    }
     let interrupt = Interrupt::listen()?;
     let dht_listen = relay.dht_listen.unwrap_or(SocketAddr::new(relay.listen.ip(), 0));
     let alone = relay.no_bootstrap;
     let client = Client::builder()
         .no_relays()
         .cache_size(relay.cache_size)
-        .request_timeout(common.timeout)
+        .request_timeout(common.timeout.min(network::REQUEST))
+        .negative_ttl(ABSENCE)
         .dht(|builder| joined(builder.bind(dht_listen).server_mode(true), common, alone))
         .build()
         .map_err(|error| match error {

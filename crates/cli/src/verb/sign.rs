@@ -2,7 +2,7 @@
 //!
 //! Separate as every verb is; `publish` makes its packet here too.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use mainstay::zone::Reader;
@@ -13,6 +13,10 @@ use crate::failure::Failure;
 use crate::{input, output, show};
 
 pub(crate) fn run(common: &Options, sign: &Sign) -> Result<(), Failure> {
+    if sign.out.is_none() && std::io::stdout().is_terminal() {
+        let what = "a packet is bytes, which would confuse this terminal; name a file with --out, or redirect";
+        return Err(Failure::BadInput { what: what.to_owned(), source: None });
+    }
     let packet = packet(&sign.input)?;
     let out = sign.out.as_deref().filter(|path| *path != Path::new("-"));
     let Some(path) = out else { return output::bytes(packet.as_bytes()) };
