@@ -118,6 +118,38 @@ fn a_forged_sender_cannot_have_more_sent_to_its_victim_than_a_budget() {
 }
 
 #[test]
+fn no_small_datagram_is_answered_with_a_much_larger_one() {
+    let peers = Fake::all(30);
+    let mut bench = Bench::knowing_with(&peers, without_limits(Config::default()));
+    let id = "2:id20:abcdefghij0123456789";
+    let target = "6:target20:mnopqrstuvwxyz123456";
+    let info_hash = "9:info_hash20:mnopqrstuvwxyz123456";
+    let mut grown = |arguments: &str, method: &str, most: f64| {
+        let query = format!("d1:ad{arguments}e1:q{}:{method}1:t1:a1:y1:qe", method.len());
+        bench.sent.clear();
+        bench.receive(client(), query.as_bytes());
+        let replies = bench.sent.iter().filter(|sent| sent.to == client());
+        let bytes: usize = replies.map(|sent| sent.payload.len()).sum();
+        let factor = bytes as f64 / query.len() as f64;
+        assert!(factor <= most, "{method} {arguments}: {bytes} bytes, {factor:.2}");
+    };
+    for _ in 0..2 {
+        // The first time round we also ask whether the stranger exists.
+        grown(id, "ping", 2.5);
+        grown(&format!("{id}{target}"), "find_node", 3.2);
+        grown(&format!("{id}{info_hash}"), "get_peers", 3.4);
+        grown(&format!("{id}{target}"), "get", 3.6);
+        grown(id, "x", 2.0);
+        grown(id, "get", 2.0);
+        grown("", "ping", 2.0);
+        grown("", "", 2.0);
+    }
+    bench.sent.clear();
+    bench.receive(client(), b"d1:t1:a1:y1:qe");
+    assert_eq!(bench.sent, []);
+}
+
+#[test]
 fn a_hundred_thousand_guessed_tokens_open_nothing() {
     let mut bench = Bench::with(without_limits(Config::default()));
     let item = item(1, 1);

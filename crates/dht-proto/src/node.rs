@@ -76,7 +76,8 @@ impl Node {
                 tracing::trace!(%from, %error, "not a message");
                 if let Some(reply) = error.reply() {
                     if self.server.admits(now, from, &mut self.wire) {
-                        self.wire.reply(from, reply);
+                        // A fragment is not worth an answer that is larger by far.
+                        self.wire.reply_within(2 * datagram.len(), from, reply);
                     }
                 } else if let Some(pending) =
                     error.transaction().and_then(|tid| self.wire.transactions.close(now, from, tid))

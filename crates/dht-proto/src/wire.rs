@@ -67,6 +67,14 @@ impl Wire {
         self.reply_encoded(to, encode_reply(to, message));
     }
 
+    /// Sends a reply if it has at most so many bytes.
+    pub(crate) fn reply_within(&mut self, most: usize, to: SocketAddr, message: Message<'_>) {
+        let payload = encode_reply(to, message);
+        if payload.len() <= most {
+            self.reply_encoded(to, payload);
+        }
+    }
+
     /// Sends a reply that [`encode_reply`] made.
     pub(crate) fn reply_encoded(&mut self, to: SocketAddr, payload: Vec<u8>) {
         self.counters.served += 1;
