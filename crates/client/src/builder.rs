@@ -224,7 +224,7 @@ impl ClientBuilder {
 
     /// How many packets a chain of aliases may lead through, the first counted. Default: 7.
     ///
-    /// Limits [`Client::resolve_name`].
+    /// Limits [`Client::resolve_name`], and each branch of a search for endpoints.
     pub fn max_recursion_depth(mut self, packets: u8) -> Self {
         self.max_recursion_depth = packets;
         self

@@ -31,7 +31,6 @@ pub(crate) async fn addresses(domain: String) -> io::Result<Vec<IpAddr>> {
 
 /// The addresses of a name.
 #[cfg(target_family = "wasm")]
-#[expect(clippy::unused_async, reason = "as the native one")]
 pub(crate) async fn addresses(_domain: String) -> io::Result<Vec<IpAddr>> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,6 +1,9 @@
 //! Record data of RFC 9460, good and bad, byte by byte.
 //! Apart from the reader because the vectors are longer than it.
 
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+
 use super::*;
 
 /// Priority, target and parameters as a record's data.
@@ -135,4 +138,26 @@ fn targets_are_host_names_in_lower_case() {
     assert_eq!(Service::parse(b"\x00\x01\x01*\x00"), None);
     assert_eq!(Service::parse(b"\x00\x01\x03a.b\x00"), None);
     assert_eq!(Service::parse(b"\x00\x01\xc0\x0c\x00"), None);
+}
+
+proptest! {
+    #[test]
+    fn reading_is_total_and_what_is_read_can_be_asked_anything(bytes in vec(any::<u8>(), 0..300)) {
+        if let Some(service) = Service::parse(&bytes) {
+            let _ = (service.check(), service.port(), service.alpn().count(), service.hints().count());
+            prop_assert!(service.is_alias() || service.params.is_sorted_by(|a, b| a.0 < b.0));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read(
+        priority in 1_u16..,
+        target in "([a-z0-9_-]{1,20}\\.){0,4}[a-z0-9]{1,20}",
+        params in btree_map(7_u16.., vec(any::<u8>(), 0..40), 0..5),
+    ) {
+        let params: Vec<_> = params.into_iter().collect();
+        let borrowed: Vec<_> = params.iter().map(|(key, value)| (*key, value.as_slice())).collect();
+        let service = Service::parse(&rdata(priority, &target, &borrowed));
+        prop_assert_eq!(service, Some(Service { priority, target, params }));
+    }
 }
