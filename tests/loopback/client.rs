@@ -122,7 +122,7 @@ async fn a_client_that_reaches_nobody_says_so() {
     assert!(matches!(error, ResolveError::NoAnswer(_)), "{error}");
     let error = client.publish(&packet(&keypair, 5), None).await.unwrap_err();
     assert!(error.concurrency().is_none(), "{error}");
-    assert_eq!(error.report().map(|report| report.stored_backends()), Some(0));
+    assert_eq!(error.report().map(mainstay::PublishReport::stored_backends), Some(0));
     assert_eq!(client.resolve(&key).await, None);
 }
 

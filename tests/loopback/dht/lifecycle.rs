@@ -25,7 +25,7 @@ fn threads_without_a_runtime_put_and_get() {
     let item = MutableItem::sign_bytes(&keypair, b"", 1, b"value").unwrap();
     dht.put_mutable(item.clone(), None).unwrap();
     let found: Vec<_> = dht.get_mutable(&keypair.public_key(), None, None).collect();
-    assert_eq!(found, [item.clone()]);
+    assert_eq!(found, std::slice::from_ref(&item));
     assert_eq!(dht.get_mutable_most_recent(&keypair.public_key(), None), Ok(Some(item)));
 
     let info_hash = Id::from_bytes([2; 20]);

@@ -13,11 +13,11 @@ async fn in_two_hundred_nodes_what_one_stores_any_other_finds() {
         assert!(node.bootstrapped());
         assert!(node.info().server_mode());
     }
-    for index in 0..20 {
-        let report = testnet.nodes[index * 10].put_immutable(&[index as u8]).await.unwrap();
+    for (index, value) in (0..20_u8).enumerate() {
+        let report = testnet.nodes[index * 10].put_immutable(&[value]).await.unwrap();
         let reader = &testnet.nodes[(index * 37 + 101) % 200];
         let found = reader.get_immutable(report.target).await.unwrap();
-        assert_eq!(found.unwrap().bytes(), Some(&[index as u8][..]));
+        assert_eq!(found.unwrap().bytes(), Some(&[value][..]));
     }
 }
 
