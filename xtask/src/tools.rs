@@ -16,7 +16,7 @@ pub(crate) fn find(workspace: &Workspace, name: &str) -> Option<PathBuf> {
     cargo::exists(name).then(|| PathBuf::from(name))
 }
 
-/// The sentence for a program from crates.io that is not there.
+/// The sentence for a program of cargo that is not there.
 pub(crate) fn missing(name: &str) -> String {
     format!("{name} is not installed (`cargo install {name} --locked --root target/tools`)")
 }
