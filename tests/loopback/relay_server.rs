@@ -191,6 +191,24 @@ async fn what_is_no_packet_of_the_key_is_refused_and_not_served() {
 }
 
 #[tokio::test]
+async fn a_packet_that_no_node_can_store_is_refused_for_good_and_says_why() {
+    let relay = Relay::start().await;
+    // 920 and 916 characters at the apex make 1,000 and 996 bytes of DNS.
+    for (characters, status) in [(920, 413), (917, 413), (916, 204)] {
+        let text = "x".repeat(characters);
+        let packet = SignedPacket::builder()
+            .txt("@".try_into().unwrap(), text.as_str().try_into().unwrap(), 300)
+            .sign(&Keypair::random())
+            .unwrap();
+        assert_eq!(packet.encoded_packet().len(), characters + 80);
+        let answer = relay.put(&packet, None).await;
+        assert_eq!(answer.status(), status, "{characters} characters");
+        let said = answer.text().await.unwrap();
+        assert_eq!(said.contains("at most 996"), status == 413, "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_without_a_length_is_cut_at_the_limit() {
     let relay = Relay::start().await;
     let chunks =

@@ -12,7 +12,7 @@ use mainstay_client::{
     Cached, ConcurrencyError, Freshness, PublishError, PublishReport, Resolution, ResolveError,
 };
 use mainstay_keys::PublicKeyError;
-use mainstay_packets::{Timestamp, VerifyError};
+use mainstay_packets::{SignedPacket, Timestamp, VerifyError};
 use mainstay_relay::protocol::{
     self, Conflict, EntityTag, MAX_PAYLOAD, NO_STORE, UnknownPolicy, cache_control, header,
     seconds_until_retry,
@@ -37,6 +37,11 @@ pub(crate) enum Refusal {
     Future,
     #[error("the body has more than {MAX_PAYLOAD} bytes")]
     TooLarge,
+    #[error(
+        "the records take {length} bytes, and nodes of the DHT store at most {}: shorten the zone",
+        SignedPacket::MAX_STORED_DNS_BYTES
+    )]
+    NotStorable { length: usize },
     #[error("the body did not arrive in time")]
     TooSlow,
     #[error("the body broke off")]
@@ -76,7 +81,7 @@ impl Refusal {
             | Self::Future
             | Self::Broken
             | Self::Condition => StatusCode::BAD_REQUEST,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge | Self::NotStorable { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unmatched => StatusCode::PRECONDITION_FAILED,
             Self::Publish(error) => publish_status(error),

@@ -145,6 +145,10 @@ fn body_refusal(error: axum::Error) -> Refusal {
 
 fn verify(key: &PublicKey, payload: &Bytes) -> Result<SignedPacket, Refusal> {
     let packet = SignedPacket::from_relay_payload(key, payload).map_err(Refusal::Packet)?;
+    let length = packet.encoded_packet().len();
+    if length > SignedPacket::MAX_STORED_DNS_BYTES {
+        return Err(Refusal::NotStorable { length });
+    }
     if Freshness::is_plausible(packet.timestamp(), Timestamp::clock()) {
         Ok(packet)
     } else {
