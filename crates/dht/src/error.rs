@@ -92,8 +92,8 @@ pub enum PutError {
         code: Option<i64>,
     },
     /// The value cannot be stored by anybody, so no node was asked.
-    #[error("the value cannot be stored in the DHT")]
-    Item(#[from] ItemError),
+    #[error("the value cannot be stored in the DHT: {0}")]
+    Item(ItemError),
     /// Too many questions are being worked on already; put again when one has ended.
     #[error("this node is working on too many questions; put again when one has ended")]
     Busy,
@@ -139,6 +139,12 @@ impl PutError {
             // The node's enum may grow; whatever it adds, nothing was stored.
             _ => Self::Rejected { asked: 0, refused: 0, code: None },
         }
+    }
+}
+
+impl From<ItemError> for PutError {
+    fn from(error: ItemError) -> Self {
+        Self::Item(error)
     }
 }
 
@@ -225,5 +231,19 @@ impl From<BuildError> for io::Error {
             BuildError::Entropy(_) => io::ErrorKind::Other,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_krpc::item::ImmutableItem;
+
+    use super::PutError;
+
+    #[test]
+    fn a_value_that_nobody_stores_is_refused_with_its_reason_in_the_message() {
+        let reason = ImmutableItem::from_bytes(&[0; 1000]).unwrap_err();
+        let message = PutError::from(reason.clone()).to_string();
+        assert!(message.ends_with(&reason.to_string()) && message.contains("1000"), "{message}");
     }
 }
