@@ -1,4 +1,4 @@
-//! What the test binaries share: the fuzz targets and their replay, and the command line as a process.
+//! What the test binaries share: the fuzz targets and their replay, seeds, and the command line as a process.
 //!
 //! Separate from the binaries, because the libFuzzer harness in `tests/fuzz` runs the same targets.
 
@@ -6,3 +6,4 @@
 mod book;
 pub mod command;
 pub mod fuzz;
+pub mod seeds;

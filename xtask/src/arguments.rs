@@ -16,6 +16,10 @@ pub(crate) struct Arguments {
     pub(crate) except: Vec<String>,
     pub(crate) packages: Vec<String>,
     pub(crate) seconds: u64,
+    /// How many seeds each simulation of the tests runs with.
+    pub(crate) sim: Option<u64>,
+    /// The first of these seeds, or the only one.
+    pub(crate) seed: Option<u64>,
     /// Names of tests (or fuzz targets) to run; empty means all.
     pub(crate) filters: Vec<String>,
 }
@@ -35,6 +39,8 @@ impl Arguments {
             except: Vec::new(),
             packages: Vec::new(),
             seconds: 20,
+            sim: None,
+            seed: None,
             filters: Vec::new(),
         };
         while let Some(word) = words.next() {
@@ -46,11 +52,9 @@ impl Arguments {
                 "--root" => arguments.root = PathBuf::from(value()?),
                 "--except" => arguments.except.push(value()?),
                 "-p" | "--package" => arguments.packages.push(value()?),
-                "--seconds" => {
-                    let text = value()?;
-                    arguments.seconds =
-                        text.parse().map_err(|_| format!("`{text}` is no number of seconds"))?;
-                }
+                "--seconds" => arguments.seconds = number(&value()?, "seconds")?,
+                "--sim" => arguments.sim = Some(number(&value()?, "seeds")?),
+                "--seed" => arguments.seed = Some(number(&value()?, "a seed")?),
                 option if option.starts_with('-') => {
                     return Err(format!("there is no option `{option}`"));
                 }
@@ -68,6 +72,10 @@ impl Arguments {
     pub(crate) fn is_ci(&self) -> bool {
         self.task == "ci"
     }
+}
+
+fn number(text: &str, what: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number ({what} wanted)"))
 }
 
 /// The folder above xtask: cargo tells it when it runs us, the compiler when it built us.
@@ -92,6 +100,13 @@ mod tests {
         assert_eq!(arguments.filters, ["relay", "cas"]);
         assert_eq!(arguments.packages, ["mainstay-krpc"]);
         assert!(arguments.require_all && !arguments.no_peers);
+    }
+
+    #[test]
+    fn seeds_are_numbers() {
+        let arguments = parse("test --sim 1000 --seed 7").unwrap();
+        assert_eq!((arguments.sim, arguments.seed), (Some(1000), Some(7)));
+        assert!(parse("test --seed lucky").unwrap_err().contains("lucky"));
     }
 
     #[test]

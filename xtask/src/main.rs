@@ -39,6 +39,8 @@ cargo xtask TASK [OPTIONS]: the checks of Mainstay
 options:
   --require-all              what is skipped because something is missing is a failure
   --no-peers                 test: leave out the programs of other people
+  --sim N                    test: with N seeds in each simulation, whatever the test's own number
+  --seed S                   test: with this seed alone, or with N from this one on
   --seconds N                fuzz: how long each target runs (default: 20)
   -p, --package PACKAGE      lint, test: only this package (repeatable)
   --root FOLDER              the workspace to check (default: the one xtask belongs to)

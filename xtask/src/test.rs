@@ -56,6 +56,10 @@ fn cargo_test(workspace: &Workspace, packages: &[&Package], arguments: &Argument
     if !arguments.no_peers {
         command.env("MAINSTAY_PEERS", peers::folder(workspace));
     }
+    for (variable, number) in [("MAINSTAY_SEEDS", arguments.sim), ("MAINSTAY_SEED", arguments.seed)]
+    {
+        command.envs(number.map(|number| (variable, number.to_string())));
+    }
     if arguments.require_all {
         command.env("MAINSTAY_REQUIRE_ALL", "1");
     }
