@@ -3,6 +3,7 @@
 //!
 //! Separate from the rows, which are in `features/tree.rs`.
 
+mod browser;
 mod page;
 mod tree;
 
@@ -14,31 +15,31 @@ use crate::cargo;
 use crate::journal::{Journal, Outcome};
 use crate::layers;
 use crate::workspace::{Package, Workspace};
+use browser::{BROWSER, Compiler};
 use tree::{Branch, TREE};
 
 /// The crate that the tree chooses features of.
 const FACADE: &str = "mainstay";
-/// The browser's target.
-const BROWSER: &str = "wasm32-unknown-unknown";
 const PAGE: &str = "docs/features.md";
 
-/// Checks the manifest, then each row, then the page.
+/// Checks the manifest and the page, then each row.
 pub(crate) fn run(workspace: &Workspace, _: &Arguments, journal: &mut Journal) {
     let Some(facade) = workspace.package(FACADE) else {
         return journal.step("features", || Outcome::from(Err(format!("no package {FACADE}"))));
     };
+    let was_good = journal.is_good();
     journal.step("features: the manifest has the tree", || Outcome::of(manifest(facade)));
     for branch in TREE {
         let name = format!("features: {}, what comes in", branch.name);
         journal.step(&name, || Outcome::of(presences(workspace, branch)));
     }
-    for branch in TREE {
-        let name = format!("features: {}, compiles", branch.name);
-        journal.step(&name, || check(workspace, branch, None).into());
-    }
-    browser(workspace, journal);
     journal.step("features: docs/features.md", || regenerate(workspace, facade).into());
     journal.step("features: the README names every row", || Outcome::of(readme(workspace)));
+    for branch in TREE {
+        let name = format!("features: {}, compiles", branch.name);
+        journal.step(&name, || check(workspace, branch).into());
+    }
+    browser(workspace, journal, was_good);
 }
 
 /// What the manifest's features get wrong against the tree, as sentences.
@@ -110,32 +111,36 @@ fn selection(branch: &Branch) -> Vec<&'static str> {
     words
 }
 
-fn check(workspace: &Workspace, branch: &Branch, target: Option<&str>) -> Result<(), String> {
+fn check(workspace: &Workspace, branch: &Branch) -> Result<(), String> {
     let mut command = cargo::cargo(&workspace.root);
-    command.args(["check", "--quiet"]).args(selection(branch));
-    command.args(target.iter().flat_map(|target| ["--target", *target]));
-    cargo::run(&mut command)
+    cargo::run(command.args(["check", "--quiet"]).args(selection(branch)))
 }
 
-/// Checks the rows for browsers where the compiler has the target; says so where it has not.
-fn browser(workspace: &Workspace, journal: &mut Journal) {
-    let folder = cargo::output(cargo::program_in(&workspace.root, "rustc").args([
-        "--print",
-        "target-libdir",
-        "--target",
-        BROWSER,
-    ]));
-    let is_installed = folder.is_ok_and(|folder| std::path::Path::new(folder.trim()).is_dir());
-    if !is_installed {
-        let get = format!("rustup target add {BROWSER}");
-        journal.note(format!(
-            "features: {BROWSER} is not installed (`{get}`): nothing compiled for it"
-        ));
-        return;
+/// Checks the rows for browsers, with a compiler that is set up where there is none.
+///
+/// What is wrong already is to be mended first: a compiler is a minute's work.
+fn browser(workspace: &Workspace, journal: &mut Journal, was_good: bool) {
+    if was_good && !journal.is_good() {
+        return journal.note(format!("features: nothing compiled for {BROWSER} after a failure"));
     }
+    let mut found = None;
+    journal.step(&format!("features: a compiler for {BROWSER}"), || {
+        match Compiler::find(workspace) {
+            Ok(compiler) => {
+                found = Some(compiler);
+                Outcome::Passed
+            }
+            Err(outcome) => outcome,
+        }
+    });
+    let Some(compiler) = found else { return };
     for branch in TREE.iter().filter(|branch| branch.is_for_browsers) {
         let name = format!("features: {}, compiles for {BROWSER}", branch.name);
-        journal.step(&name, || check(workspace, branch, Some(BROWSER)).into());
+        journal.step(&name, || {
+            let mut command = compiler.cargo(workspace);
+            command.args(["check", "--quiet", "--target", BROWSER]).args(selection(branch));
+            cargo::run(&mut command).into()
+        });
     }
 }
 
