@@ -63,6 +63,8 @@ pub(crate) struct Asks {
     pub(crate) tended: Vec<Tended>,
     bootstrap: Vec<SocketAddr>,
     names_follow: bool,
+    /// Whether asks wait until nodes of an earlier run have answered.
+    held: bool,
     pace: Pace,
     deadline: Duration,
     capacity: usize,
@@ -78,6 +80,7 @@ impl Asks {
             tended: Vec::new(),
             bootstrap: config.bootstrap.iter().copied().take(MAX_BOOTSTRAP).collect(),
             names_follow: config.more_bootstrap,
+            held: false,
             pace: Pace::new(config),
             deadline: config.ask_deadline.min(LONGEST),
             capacity: config.max_asks,
@@ -92,6 +95,16 @@ impl Asks {
     /// Whether bootstrap names are still being resolved.
     pub(crate) fn names_follow(&self) -> bool {
         self.names_follow
+    }
+
+    /// Whether asks of the owner wait until nodes of an earlier run have answered.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Lets asks of the owner wait, or no longer; see [`start_waiting`](Self::start_waiting).
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     pub(crate) fn bootstrap(&self) -> &[SocketAddr] {
@@ -241,7 +254,12 @@ impl Asks {
             let hosts = self.bootstrap.iter().copied().filter(|addr| filter.allows(*addr));
             legs.extend(Leg::new(network, &search.goal, self.pace, desperate, hosts));
         }
-        if legs.is_empty() && self.names_follow && !search.goal.is_reached() {
+        let waits = self.held
+            && scene.networks.nodes() == 0
+            && search.origin != Origin::Upkeep
+            && !matches!(search.goal, Goal::Ping { .. });
+        let waits = waits || (legs.is_empty() && self.names_follow);
+        if waits && !search.goal.is_reached() {
             self.running.insert(search.id, search);
             return;
         }

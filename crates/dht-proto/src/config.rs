@@ -60,6 +60,9 @@ pub struct Config {
     /// How many asks may run at once; one more ends at once as
     /// [`LookupError::Busy`](crate::LookupError::Busy). Default: 4,096.
     pub max_asks: usize,
+    /// How many of the signed items that we stored in the network to remember for
+    /// [`Node::snapshot`](crate::Node::snapshot), the latest; about 1 kB each, at most 1,024. Default: 0.
+    pub remember_published: usize,
     /// Caps of the memory that serves others.
     pub store: StoreConfig,
     /// How many requests strangers may send.
@@ -151,6 +154,7 @@ impl Default for Config {
             max_visits: 200,
             store_at: 16,
             max_asks: 4096,
+            remember_published: 0,
             store: StoreConfig::default(),
             limits: LimitConfig::default(),
         }

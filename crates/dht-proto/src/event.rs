@@ -122,6 +122,37 @@ pub enum Event {
         /// The id that fits it.
         id: Id,
     },
+    /// So much was lost without hearing from anybody that the fault must be on our side. The node keeps its
+    /// tables, and tries every few seconds whether somebody answers.
+    Offline,
+    /// Somebody answers again. The node walks to its neighbourhood anew.
+    Online {
+        /// For how long nobody did.
+        after: Duration,
+    },
+    /// Nobody could be joined through; the node will try again by itself.
+    BootstrapFailed {
+        /// Whether it is the IPv6 network.
+        ipv6: bool,
+        /// How many attempts have failed in a row.
+        attempts: u32,
+        /// When the next one comes.
+        retry: Duration,
+    },
+    /// The node was not driven for long after it wanted to be: its host or process slept. What was under way
+    /// is given up without blaming anybody, and the node joins anew.
+    Resumed {
+        /// How late it was driven.
+        late: Duration,
+    },
+    /// The wall clock was set, or the host slept while the clock of [`Instant`](std::time::Instant) stood still.
+    /// No lifetime depends on it; sequence numbers are judged by the new time.
+    ClockJumped {
+        /// Whether it shows a later time than was expected.
+        forward: bool,
+        /// By how much.
+        by: Duration,
+    },
 }
 
 impl Event {
@@ -137,7 +168,13 @@ impl Event {
             | Self::Refused { query, .. }
             | Self::Step { query, .. }
             | Self::Done { query, .. } => Some(*query),
-            Self::Bootstrapped { .. } | Self::PublicAddress { .. } => None,
+            Self::Bootstrapped { .. }
+            | Self::PublicAddress { .. }
+            | Self::Offline
+            | Self::Online { .. }
+            | Self::BootstrapFailed { .. }
+            | Self::Resumed { .. }
+            | Self::ClockJumped { .. } => None,
         }
     }
 }

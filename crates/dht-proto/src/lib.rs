@@ -78,12 +78,14 @@ mod ask;
 mod asks;
 mod config;
 mod contact;
+mod counters;
 mod event;
 mod external;
 mod goal;
 mod limits;
 mod network;
 mod node;
+mod published;
 mod put;
 mod report;
 mod rtt;
@@ -91,6 +93,7 @@ mod scope;
 mod search;
 mod server;
 mod silence;
+mod snapshot;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -98,12 +101,14 @@ mod timers;
 mod tokens;
 mod transactions;
 mod upkeep;
+mod waking;
+mod wall_clock;
 mod wire;
 
 pub use ask::{Ask, QueryId};
 pub use config::{AddressPolicy, Config, LimitConfig, StoreConfig};
+pub use counters::{Counters, Methods};
 pub use event::{Event, Outcome, RemoteNode, Source, Step, StepKind, Transmit};
 pub use node::Node;
-pub use report::{
-    Counters, FamilyInfo, Info, LookupError, LookupReport, PutError, PutReport, Samples,
-};
+pub use report::{FamilyInfo, Info, LookupError, LookupReport, PutError, PutReport, Samples};
+pub use snapshot::{Identity, SavedNode, Snapshot, SnapshotError};

@@ -13,7 +13,8 @@ use crate::contact::{Contact, Endpoint, kad_id};
 use crate::external::External;
 use crate::scope::{Family, Filter};
 use crate::silence::Silence;
-use crate::{Config, FamilyInfo};
+use crate::snapshot::IDENTITIES;
+use crate::{Config, FamilyInfo, Identity};
 
 /// How many lookups the estimate of the network's size is averaged over.
 const SIZE_WINDOW: usize = 16;
@@ -32,6 +33,10 @@ pub(crate) struct Network {
     external: External,
     silence: Silence,
     local: SocketAddr,
+    /// Ids of ours and the addresses they fit, the one used last first.
+    identities: Vec<Identity>,
+    /// Whether the id was given, and no earlier one takes its place.
+    given: bool,
 }
 
 impl Network {
@@ -58,7 +63,41 @@ impl Network {
             external: External::new(now, public.map(|ip| SocketAddr::new(ip, local.port()))),
             silence: Silence::default(),
             local,
+            identities: Vec::new(),
+            given: config.id.is_some(),
         }
+    }
+
+    /// Takes up the id of an earlier run: the one that fits our address, if that is known, else the last one.
+    fn restore(&mut self, identities: &[Identity]) {
+        self.identities = identities.iter().copied().take(IDENTITIES).collect();
+        let id = match self.external.address() {
+            Some(addr) => self.identity_at(addr.ip()),
+            None => self.identities.first().map(|identity| identity.id),
+        };
+        if let Some(id) = id.filter(|_| !self.given) {
+            self.id = id;
+            self.table.rehome(kad_id(&id));
+        }
+    }
+
+    /// Our ids, the present one first.
+    pub(crate) fn identities(&self) -> Vec<Identity> {
+        let known = self.identities.iter().find(|identity| identity.id == self.id);
+        let address = self.external.address().map(|addr| addr.ip());
+        let address = address.or_else(|| known.and_then(|identity| identity.address));
+        let present = Identity { id: self.id, address };
+        let others = self.identities.iter().copied();
+        let others = others.filter(|other| other.id != self.id && other.address.is_some());
+        std::iter::once(present).chain(others).take(IDENTITIES).collect()
+    }
+
+    /// The id that we had at this address.
+    fn identity_at(&self, ip: IpAddr) -> Option<Id> {
+        let fits = |identity: &&Identity| {
+            identity.address == Some(ip) && bep42::is_valid(&identity.id, ip)
+        };
+        self.identities.iter().find(fits).map(|identity| identity.id)
     }
 
     /// A node answered a request of ours, under the id that was expected.
@@ -104,11 +143,20 @@ impl Network {
         voter: IpAddr,
         seen: SocketAddr,
     ) -> Option<SocketAddr> {
+        let former = self.external.address();
         let verdict = self.external.vote(now, voter, seen)?;
         if !bep42::is_valid(&self.id, verdict.ip()) {
             let mut random = [0; 20];
             rng.fill_bytes(&mut random);
-            self.id = bep42::id_for(verdict.ip(), random);
+            // Who comes back to an address is known there by the id it had.
+            let earlier = self.identity_at(verdict.ip());
+            if let Some(former) = former {
+                let identity = Identity { id: self.id, address: Some(former.ip()) };
+                self.identities.retain(|known| known.id != identity.id);
+                self.identities.insert(0, identity);
+                self.identities.truncate(IDENTITIES);
+            }
+            self.id = earlier.unwrap_or_else(|| bep42::id_for(verdict.ip(), random));
             self.table.rehome(kad_id(&self.id));
         }
         Some(verdict)
@@ -173,6 +221,15 @@ impl Networks {
             v6.table.rehome(kad_id(&v6.id));
         }
         Self { filter: Filter::new(config), v4, v6 }
+    }
+
+    /// Takes up the ids of an earlier run.
+    pub(crate) fn restore(&mut self, ipv4: &[Identity], ipv6: &[Identity]) {
+        for (network, identities) in [(&mut self.v4, ipv4), (&mut self.v6, ipv6)] {
+            if let Some(network) = network {
+                network.restore(identities);
+            }
+        }
     }
 
     /// Judges anew which addresses may be talked to, since the bootstrap addresses have changed.

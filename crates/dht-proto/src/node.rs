@@ -1,22 +1,28 @@
 //! The node: takes datagrams, time and asks in, hands datagrams and events out, and routes between its parts.
 //! It holds no rule of its own; each lives with the part that obeys it.
 
+mod life;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use mainstay_kad::Entry;
 use mainstay_krpc::{Body, Id, Message, Query, Response};
 use rand::Rng as _;
 
 use crate::asks::{Asks, Reply};
 use crate::contact::Contact;
 use crate::network::Networks;
+use crate::node::life::Life;
+use crate::published::Published;
 use crate::scope::{Family, Scope};
 use crate::search::Scene;
 use crate::server::Server;
 use crate::transactions::{Lapse, Pending, Purpose};
 use crate::upkeep::Upkeep;
+use crate::wall_clock::WallClock;
 use crate::wire::Wire;
-use crate::{Ask, Config, Event, Info, QueryId, RemoteNode, Transmit};
+use crate::{Ask, Config, Event, Info, QueryId, RemoteNode, Snapshot, Transmit};
 
 /// A Mainline node for IPv4, IPv6 or both.
 ///
@@ -30,6 +36,9 @@ pub struct Node {
     server: Server,
     asks: Asks,
     upkeep: Upkeep,
+    published: Published,
+    clock: WallClock,
+    life: Life,
     config: Config,
 }
 
@@ -41,26 +50,30 @@ impl Node {
     /// the run is to be replayed.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let mut wire = Wire::new(&config, seed);
+        let mut wire = Wire::new(&config, seed, now);
         let networks = Networks::new(&config, &mut wire.rng, now);
         let mut key = [0; 16];
         wire.rng.fill_bytes(&mut key);
         let server = Server::new(&config, key, networks.home(), now);
         let asks = Asks::new(&config);
         let upkeep = Upkeep::new(now, networks.iter().map(|network| network.family));
-        Self { wire, networks, server, asks, upkeep, config }
+        let published = Published::new(config.remember_published.min(Snapshot::MOST_PUBLISHED));
+        let (clock, life) = (WallClock::default(), Life::default());
+        Self { wire, networks, server, asks, upkeep, published, clock, life, config }
     }
 
     /// Takes a datagram that came in from `from`. Never panics, never answers a reply.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        self.enter(now);
         self.wire.counters.received += 1;
         if Scope::of(from) == Scope::Never || self.networks.of(Family::of(from)).is_none() {
+            self.wire.counters.unusable += 1;
             return;
         }
         let served = self.wire.counters.served_bytes;
         match Message::decode(datagram) {
             Ok(Message { transaction, read_only, body: Body::Query(query), .. }) => {
-                self.wire.transactions.heard();
+                self.wire.transactions.heard(now);
                 self.handle_query(now, from, transaction, read_only, &query);
             }
             Ok(Message { transaction, ip, body: Body::Response(response), .. }) => {
@@ -68,6 +81,7 @@ impl Node {
             }
             Ok(Message { transaction, body: Body::Error(error), .. }) => {
                 if let Some(pending) = self.close(now, from, transaction) {
+                    self.wire.counters.errors += 1;
                     self.route(now, &pending, Reply::Error { code: error.code });
                 }
             }
@@ -75,7 +89,7 @@ impl Node {
                 self.wire.counters.malformed += 1;
                 tracing::trace!(%from, %error, "not a message");
                 if let Some(reply) = error.reply() {
-                    if self.server.admits(now, from, &mut self.wire) {
+                    if self.server.admits(now, from) {
                         // A fragment is not worth an answer that is larger by far.
                         self.wire.reply_within(2 * datagram.len(), from, reply);
                     }
@@ -93,9 +107,13 @@ impl Node {
     /// Does what is due; call it when the time of [`poll_timeout`](Self::poll_timeout) has come. Early or
     /// late calls do no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.enter(now);
         while let Some(lapse) = self.wire.transactions.pop_lapsed(now) {
             match lapse {
                 Lapse::Stalled(pending) => {
+                    if pending.purpose == Purpose::Ping {
+                        self.upkeep.ping_stalled(pending.to);
+                    }
                     let mut scene =
                         Scene { now, wire: &mut self.wire, networks: &mut self.networks };
                     self.asks.handle_stall(&mut scene, &pending);
@@ -107,6 +125,7 @@ impl Node {
         self.asks.handle_timeout(&mut scene);
         self.upkeep.handle_timeout(&mut scene, &mut self.asks);
         self.server.store.handle_timeout(now);
+        self.leave(now);
     }
 
     /// Tells that a datagram to `to` could not be delivered (ICMP port unreachable): its requests fail at
@@ -118,9 +137,11 @@ impl Node {
         self.settle(now);
     }
 
-    /// Tells the time of day, as the duration since the UNIX epoch. Needed only to judge sequence numbers
-    /// from the future; call it at the start and after the clock was set.
+    /// Tells the time of day, as the duration since the UNIX epoch. It judges sequence numbers from the future and
+    /// dates snapshots, and no lifetime depends on it; call it at the start and whenever the node is driven, so that
+    /// a clock that was set is noticed.
     pub fn set_wall_clock(&mut self, now: Instant, unix: Duration) {
+        self.look_at_clock(now, unix);
         self.server.set_wall_clock(now, unix);
     }
 
@@ -150,6 +171,7 @@ impl Node {
     /// Drops an ask and all its state. No event of it follows, not even its end.
     pub fn cancel(&mut self, now: Instant, query: QueryId) {
         let _ = now;
+        self.published.cancelled(query);
         self.asks.cancel(query);
         self.wire.events.retain(|event| event.query() != Some(query));
     }
@@ -161,7 +183,9 @@ impl Node {
 
     /// The next thing the owner should know.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.wire.poll_event()
+        let event = self.wire.poll_event()?;
+        self.published.heed(&event);
+        Some(event)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) should be called next; `None` when nothing is due ever.
@@ -172,6 +196,7 @@ impl Node {
             self.asks.poll_timeout(),
             self.upkeep.poll_timeout(),
             self.server.store.poll_timeout(),
+            self.offline_due(),
         ]
         .into_iter()
         .flatten()
@@ -186,6 +211,7 @@ impl Node {
             ipv4: family(Family::V4),
             ipv6: family(Family::V6),
             bootstrapped: self.upkeep.has_settled(),
+            offline: self.is_offline(),
             read_only: self.config.read_only,
             asks: self.asks.len(),
             items: self.server.store.items(),
@@ -197,15 +223,25 @@ impl Node {
     /// The nodes of our tables, those that answered last first: what to save and bootstrap from next time.
     #[must_use]
     pub fn contacts(&self) -> Vec<RemoteNode> {
+        self.living().into_iter().map(|entry| RemoteNode::from(entry.contact())).collect()
+    }
+
+    /// The entries of our tables: those without a failure first, and of these those that answered last.
+    fn living(&self) -> Vec<&Entry<Contact>> {
         let mut entries: Vec<_> =
             self.networks.iter().flat_map(|network| network.table.iter()).collect();
         entries.sort_by_key(|entry| (entry.failures(), std::cmp::Reverse(entry.last_answer())));
-        entries.into_iter().map(|entry| RemoteNode::from(entry.contact())).collect()
+        entries
     }
 
     fn start(&mut self, now: Instant, ask: Ask, traced: bool) -> QueryId {
+        self.enter(now);
+        let item = self.published.item_of(&ask);
         let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
-        self.asks.ask(&mut scene, &self.server.store, ask, traced)
+        let query = self.asks.ask(&mut scene, &self.server.store, ask, traced);
+        self.published.begun(query, item);
+        self.leave(now);
+        query
     }
 
     fn handle_query(
@@ -217,10 +253,19 @@ impl Node {
         query: &Query<'_>,
     ) {
         let Some(network) = self.networks.of(Family::of(from)) else { return };
-        // Our own id from elsewhere is our own voice, reflected.
-        if query.id == network.id || !self.server.admits(now, from, &mut self.wire) {
+        let counters = &mut self.wire.counters;
+        if query.id == network.id {
+            // Our own id from elsewhere is our own voice, reflected.
+            counters.reflected += 1;
             return;
         }
+        if !self.server.admits(now, from) {
+            *(if self.server.serves() { &mut counters.limited } else { &mut counters.unserved }) +=
+                1;
+            return;
+        }
+        counters.queries += 1;
+        counters.asked_of_us.count(&query.method);
         self.server.handle_query(now, from, transaction, query, &self.networks, &mut self.wire);
         if !read_only {
             let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
@@ -237,6 +282,7 @@ impl Node {
         response: &Response<'_>,
     ) {
         let Some(pending) = self.close(now, from, transaction) else { return };
+        self.wire.counters.answers += 1;
         let filter = self.networks.filter;
         let Some(network) = self.networks.of_mut(Family::of(from)) else { return };
         if let Some(expected) = pending.id.filter(|expected| *expected != response.id) {
@@ -285,7 +331,6 @@ impl Node {
 
     /// A request will not be answered.
     fn lose(&mut self, now: Instant, pending: &Pending) {
-        self.wire.counters.timed_out += 1;
         // While we are offline everybody seems dead, and nobody should be forgotten for it.
         if !self.wire.transactions.is_offline()
             && let Some(id) = pending.id
@@ -293,6 +338,12 @@ impl Node {
         {
             network.lost(now, &id, pending.to);
         }
+        self.give_up(now, pending);
+    }
+
+    /// Goes on without the answer to a request.
+    fn give_up(&mut self, now: Instant, pending: &Pending) {
+        self.wire.counters.timed_out += 1;
         if pending.purpose == Purpose::Ping {
             self.upkeep.ping_ended(pending.to);
             return;
@@ -305,5 +356,6 @@ impl Node {
     fn settle(&mut self, now: Instant) {
         let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
         self.upkeep.settle(&mut scene, &mut self.asks);
+        self.leave(now);
     }
 }

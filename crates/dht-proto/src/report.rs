@@ -7,7 +7,7 @@ use std::time::Duration;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::MutableItem;
 
-use crate::RemoteNode;
+use crate::{Counters, RemoteNode};
 
 /// What a lookup did, whatever came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,6 +151,8 @@ pub struct Info {
     pub ipv6: Option<FamilyInfo>,
     /// Whether the first bootstrap has settled.
     pub bootstrapped: bool,
+    /// Whether nobody answers any more, so that we must be cut off.
+    pub offline: bool,
     /// Whether the node answers nobody.
     pub read_only: bool,
     /// Asks that run.
@@ -174,25 +176,4 @@ pub struct FamilyInfo {
     pub nodes: usize,
     /// How many nodes the network seems to have, judged by how dense recent lookups found it.
     pub network_size: Option<u64>,
-}
-
-/// What came in and went out since the node began.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Datagrams that came in.
-    pub received: u64,
-    /// Datagrams that went out.
-    pub sent: u64,
-    /// Datagrams that are no KRPC message.
-    pub malformed: u64,
-    /// Answers that belong to no request, or come from another address.
-    pub unexpected: u64,
-    /// Requests left unanswered because their sender was over budget.
-    pub limited: u64,
-    /// Requests answered.
-    pub served: u64,
-    /// Bytes of those answers.
-    pub served_bytes: u64,
-    /// Our requests that were lost.
-    pub timed_out: u64,
 }

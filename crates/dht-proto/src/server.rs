@@ -67,14 +67,14 @@ impl Server {
         self.wall_clock = Some((now, unix));
     }
 
-    /// Whether a request from `from` may be answered at all; counts it against the sender's budget.
-    pub(crate) fn admits(&mut self, now: Instant, from: SocketAddr, wire: &mut Wire) -> bool {
-        if self.read_only {
-            return false;
-        }
-        let admitted = self.limits.admit(now, from);
-        wire.counters.limited += u64::from(!admitted);
-        admitted
+    /// Whether the node answers at all.
+    pub(crate) fn serves(&self) -> bool {
+        !self.read_only
+    }
+
+    /// Whether a request from `from` may be answered; counts it against the sender's budget.
+    pub(crate) fn admits(&mut self, now: Instant, from: SocketAddr) -> bool {
+        self.serves() && self.limits.admit(now, from)
     }
 
     /// Counts the bytes of an answer against the budget of whom it went to.

@@ -68,16 +68,19 @@ pub(crate) struct Transactions {
     trips: [RoundTrips; 2],
     timeout: Duration,
     lost_in_a_row: u32,
+    /// When something came in last.
+    heard: Instant,
 }
 
 impl Transactions {
-    pub(crate) fn new(timeout: Duration) -> Self {
+    pub(crate) fn new(timeout: Duration, now: Instant) -> Self {
         Self {
             pending: BTreeMap::new(),
             timers: Timers::new(),
             trips: [RoundTrips::new(), RoundTrips::new()],
             timeout: timeout.min(LONGEST),
             lost_in_a_row: 0,
+            heard: now,
         }
     }
 
@@ -114,7 +117,7 @@ impl Transactions {
         }
         let pending = self.pending.remove(&tid)?;
         self.timers.clear(tid);
-        self.lost_in_a_row = 0;
+        self.heard(now);
         self.trips[Family::of(from) as usize].measured(now.saturating_duration_since(pending.sent));
         Some(pending)
     }
@@ -140,14 +143,34 @@ impl Transactions {
         self.pending.remove(&tid)
     }
 
+    /// Takes any request at all: those in flight while the host slept say nothing about who was asked.
+    pub(crate) fn take_any(&mut self) -> Option<Pending> {
+        let (tid, pending) = self.pending.pop_first()?;
+        self.timers.clear(tid);
+        Some(pending)
+    }
+
+    /// Round trips of an earlier run, so that patience need not be learnt again.
+    pub(crate) fn recall(&mut self, family: Family, trips: impl Iterator<Item = Duration>) {
+        for rtt in trips {
+            self.trips[family as usize].measured(rtt);
+        }
+    }
+
     /// Whether so much was lost without hearing from anybody that the fault must be on our side.
     pub(crate) fn is_offline(&self) -> bool {
         self.lost_in_a_row >= OFFLINE
     }
 
+    /// Since when nothing has come in, if we seem to be offline.
+    pub(crate) fn silent_since(&self) -> Option<Instant> {
+        self.is_offline().then_some(self.heard)
+    }
+
     /// Something came in, so we are not offline.
-    pub(crate) fn heard(&mut self) {
+    pub(crate) fn heard(&mut self, now: Instant) {
         self.lost_in_a_row = 0;
+        self.heard = now;
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
@@ -172,7 +195,7 @@ mod tests {
     impl Fixture {
         fn new() -> Self {
             Self {
-                transactions: Transactions::new(TIMEOUT),
+                transactions: Transactions::new(TIMEOUT, crate::testing::start()),
                 rng: StdRng::from_seed([3; 32]),
                 now: crate::testing::start(),
             }
@@ -231,7 +254,7 @@ mod tests {
         let end = fix.now + TIMEOUT;
         while fix.transactions.pop_lapsed(end).is_some() {}
         assert!(fix.transactions.is_offline());
-        fix.transactions.heard();
+        fix.transactions.heard(end);
         assert!(!fix.transactions.is_offline());
     }
 

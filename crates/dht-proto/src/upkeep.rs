@@ -11,10 +11,11 @@ use rand::RngExt as _;
 
 use crate::asks::{Asks, Tended};
 use crate::contact::Contact;
-use crate::network::{NODES, Network};
+use crate::network::{FEW, NODES, Network};
 use crate::scope::{Family, Scope};
 use crate::search::Scene;
 use crate::transactions::Purpose;
+use crate::waking::Waking;
 use crate::wire::Request;
 use crate::{Event, QueryId};
 
@@ -37,6 +38,16 @@ const SETTLED: usize = 32;
 const RETRY: Duration = Duration::from_secs(2);
 /// The longest wait between attempts to join.
 const LONGEST_RETRY: Duration = Duration::from_secs(900);
+/// How long nodes of an earlier run have before bootstrap hosts are asked, too.
+const HOSTS_AFTER: Duration = Duration::from_millis(300);
+/// How many nodes of each table one probe pings while we are offline.
+const PROBES: usize = 4;
+/// The longest wait between probes in the first [`EAGER_PROBES`] of them.
+const EAGER: Duration = Duration::from_secs(10);
+/// How many probes come in close succession: those of about ten minutes.
+const EAGER_PROBES: u32 = 64;
+/// The longest wait between probes after that.
+const PATIENT: Duration = Duration::from_secs(60);
 
 /// The upkeep of both tables.
 #[derive(Debug)]
@@ -44,6 +55,10 @@ pub(crate) struct Upkeep {
     cares: Vec<Care>,
     /// Whom a ping is on its way to.
     pinging: BTreeSet<SocketAddr>,
+    /// Nodes of an earlier run that have not been asked yet.
+    waking: Option<Waking>,
+    /// While we are offline: when to try whether somebody answers, and how often we did.
+    probe: Option<(Instant, u32)>,
     announced: bool,
 }
 
@@ -80,7 +95,51 @@ impl Upkeep {
     pub(crate) fn new(now: Instant, families: impl Iterator<Item = Family>) -> Self {
         let join = Join::Due { at: now, attempt: 0 };
         let care = |family| Care { family, join, next_round: None, rounds: 0 };
-        Self { cares: families.map(care).collect(), pinging: BTreeSet::new(), announced: false }
+        Self {
+            cares: families.map(care).collect(),
+            pinging: BTreeSet::new(),
+            waking: None,
+            probe: None,
+            announced: false,
+        }
+    }
+
+    /// Starts from nodes of an earlier run: they are asked first, and bootstrap hosts if those take too long.
+    pub(crate) fn wake(&mut self, now: Instant, contacts: Vec<Contact>, asks: &mut Asks) {
+        for care in &mut self.cares {
+            let known = contacts.iter().any(|contact| contact.family() == care.family);
+            if known && matches!(care.join, Join::Due { attempt: 0, .. }) {
+                care.join = Join::Due { at: now + HOSTS_AFTER, attempt: 0 };
+            }
+        }
+        self.waking = Waking::new(now, contacts);
+        asks.hold(self.waking.is_some());
+    }
+
+    /// Whether nodes of an earlier run are still being asked.
+    pub(crate) fn is_waking(&self) -> bool {
+        self.waking.is_some()
+    }
+
+    /// We have just come to be offline: the next rounds are minutes away, and nobody would notice that it is
+    /// over.
+    pub(crate) fn went_offline(&mut self, now: Instant) {
+        self.probe = Some((now + RETRY, 0));
+    }
+
+    /// Something may have changed around us: whoever is joined walks to its neighbourhood anew.
+    pub(crate) fn look_around(&mut self, now: Instant) {
+        self.probe = None;
+        for care in &mut self.cares {
+            match care.join {
+                Join::Walking { .. } => {}
+                Join::Joined | Join::Due { .. } | Join::Lonely => {
+                    care.join = Join::Due { at: now, attempt: 0 };
+                }
+            }
+            // The pings of a round find out who is still there.
+            care.next_round = care.next_round.map(|_| now);
+        }
     }
 
     /// Whether the first bootstrap has settled.
@@ -130,6 +189,14 @@ impl Upkeep {
     /// A ping was answered or lost.
     pub(crate) fn ping_ended(&mut self, addr: SocketAddr) {
         self.pinging.remove(&addr);
+        self.ping_stalled(addr);
+    }
+
+    /// A ping takes longer than usual.
+    pub(crate) fn ping_stalled(&mut self, addr: SocketAddr) {
+        if let Some(waking) = &mut self.waking {
+            waking.settled(addr);
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
@@ -137,14 +204,14 @@ impl Upkeep {
             self.join(scene, asks, at);
             self.round(scene, asks, at);
         }
+        self.probe(scene, asks);
         self.settle(scene, asks);
     }
 
     /// Takes note of what changed elsewhere: searches that ended, tables that filled.
     pub(crate) fn settle(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
-        for tended in std::mem::take(&mut asks.tended) {
-            self.handle_tended(scene, asks, tended);
-        }
+        self.rouse(scene, asks);
+        self.join_whoever_is_due(scene, asks);
         for care in &mut self.cares {
             let Some(network) = scene.networks.of(care.family) else { continue };
             if care.join == Join::Lonely
@@ -164,11 +231,24 @@ impl Upkeep {
             Join::Joined | Join::Lonely => true,
             Join::Due { attempt, .. } | Join::Walking { attempt, .. } => attempt > 0,
         };
-        if !self.announced && !names_follow && self.cares.iter().all(settled) {
+        let waking = self.waking.is_some() && scene.networks.nodes() == 0;
+        if !self.announced && !names_follow && !waking && self.cares.iter().all(settled) {
             self.announced = true;
             let nodes = scene.networks.nodes();
             tracing::info!(nodes, "first bootstrap settled");
             scene.wire.events.push_back(Event::Bootstrapped { nodes });
+        }
+    }
+
+    /// Ends walks and begins those that are due, until neither brings about the other.
+    fn join_whoever_is_due(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
+        while !asks.tended.is_empty() {
+            for tended in std::mem::take(&mut asks.tended) {
+                self.handle_tended(scene, asks, tended);
+            }
+            for at in 0..self.cares.len() {
+                self.join(scene, asks, at);
+            }
         }
     }
 
@@ -177,7 +257,10 @@ impl Upkeep {
             Join::Due { at, .. } => Some(at),
             Join::Walking { .. } | Join::Joined | Join::Lonely => None,
         });
-        joins.chain(self.cares.iter().filter_map(|care| care.next_round)).min()
+        let rounds = self.cares.iter().filter_map(|care| care.next_round);
+        let waking = self.waking.as_ref().and_then(Waking::due);
+        let probe = self.probe.map(|(at, _)| at);
+        joins.chain(rounds).chain(waking).chain(probe).min()
     }
 
     /// A walk to our own id: whoever is asked on the way learns of us, and we of our neighbourhood.
@@ -208,12 +291,17 @@ impl Upkeep {
         let Some(care) = self.cares.iter_mut().find(walked) else { return };
         let Join::Walking { attempt, .. } = care.join else { return };
         let empty = scene.networks.of(care.family).is_none_or(|network| network.table.is_empty());
-        care.join = if tended.answered > 0 || !empty {
+        care.join = if tended.answered > 0 || (!empty && attempt > 0) {
             Join::Joined
+        } else if !empty {
+            // Nobody whom the walk began with answered, and somebody else did meanwhile.
+            Join::Due { at: scene.now, attempt: 1 }
         } else {
             let wait = (RETRY * 2_u32.saturating_pow(attempt.min(16))).min(LONGEST_RETRY);
             tracing::info!(family = ?care.family, attempt, ?wait, "nobody answered; joining again later");
-            Join::Due { at: scene.now + wait, attempt: attempt.saturating_add(1) }
+            let (ipv6, attempts) = (care.family == Family::V6, attempt.saturating_add(1));
+            scene.wire.events.push_back(Event::BootstrapFailed { ipv6, attempts, retry: wait });
+            Join::Due { at: scene.now + wait, attempt: attempts }
         };
         asks.start_waiting(scene);
     }
@@ -253,7 +341,72 @@ impl Upkeep {
         }
     }
 
+    /// Asks nodes of an earlier run, a few at a time, and lets the join and the asks begin when enough of them
+    /// have answered.
+    fn rouse(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
+        let Some(waking) = &mut self.waking else { return };
+        let mut next = Vec::new();
+        while let Some(contact) = waking.next() {
+            next.push(contact);
+        }
+        let (over, began) = (waking.is_over(), waking.began());
+        let late = scene.now >= began + HOSTS_AFTER;
+        let enough = |nodes: usize| nodes >= FEW || over || (nodes > 0 && late);
+        if enough(scene.networks.nodes()) && asks.is_held() {
+            asks.hold(false);
+            asks.start_waiting(scene);
+        }
+        for care in &mut self.cares {
+            let nodes = scene.networks.of(care.family).map_or(0, |network| network.table.len());
+            if let Join::Due { at, attempt: 0 } = care.join
+                && at > scene.now
+                && enough(nodes)
+            {
+                care.join = Join::Due { at: scene.now, attempt: 0 };
+            }
+        }
+        if over {
+            self.waking = None;
+        }
+        for contact in next {
+            self.ask_whether_it_lives(scene, &contact, None);
+        }
+    }
+
+    /// While we are offline: asks a few whom we know, and a bootstrap host, whether we still are.
+    fn probe(&mut self, scene: &mut Scene<'_>, asks: &Asks) {
+        let Some((at, count)) = self.probe else { return };
+        if scene.now < at {
+            return;
+        }
+        if scene.networks.nodes() == 0 {
+            // Attempts to join are all there is to do.
+            self.probe = None;
+            return;
+        }
+        let longest = if count < EAGER_PROBES { EAGER } else { PATIENT };
+        let wait = (RETRY * 2_u32.saturating_pow(count.min(8))).min(longest);
+        self.probe = Some((scene.now + wait, count.saturating_add(1)));
+        let turn = usize::try_from(count).unwrap_or(0);
+        let mut chosen: Vec<Contact> = Vec::new();
+        for network in scene.networks.iter() {
+            let entries: Vec<_> = network.table.iter().collect();
+            let around = entries.iter().cycle().skip(turn * PROBES % entries.len().max(1));
+            chosen.extend(around.take(PROBES.min(entries.len())).map(|entry| *entry.contact()));
+        }
+        let hosts = asks.bootstrap().iter().cycle().skip(turn).take(asks.bootstrap().len().min(1));
+        chosen.extend(hosts.map(|addr| Contact::unidentified(*addr)));
+        for contact in chosen {
+            self.ask_whether_it_lives(scene, &contact, None);
+        }
+    }
+
     fn ping(&mut self, scene: &mut Scene<'_>, contact: &Contact, id: Option<Id>) {
+        self.pinging.insert(contact.addr());
+        self.ask_whether_it_lives(scene, contact, id);
+    }
+
+    fn ask_whether_it_lives(&mut self, scene: &mut Scene<'_>, contact: &Contact, id: Option<Id>) {
         let Some(network) = scene.networks.of_mut(contact.family()) else { return };
         network.asked(scene.now, contact);
         let request = Request {
@@ -264,7 +417,6 @@ impl Upkeep {
             method: Method::Ping,
             purpose: Purpose::Ping,
         };
-        self.pinging.insert(contact.addr());
         scene.wire.ask(scene.now, request);
     }
 }

@@ -40,10 +40,10 @@ pub(crate) struct Request<'a> {
 }
 
 impl Wire {
-    pub(crate) fn new(config: &Config, seed: [u8; 32]) -> Self {
+    pub(crate) fn new(config: &Config, seed: [u8; 32], now: Instant) -> Self {
         Self {
             rng: StdRng::from_seed(seed),
-            transactions: Transactions::new(config.request_timeout),
+            transactions: Transactions::new(config.request_timeout, now),
             events: VecDeque::new(),
             counters: Counters::default(),
             transmits: VecDeque::new(),
@@ -54,6 +54,7 @@ impl Wire {
     /// Sends a request and waits for its answer.
     pub(crate) fn ask(&mut self, now: Instant, request: Request<'_>) {
         let Request { own, to, id, want, method, purpose } = request;
+        self.counters.asked_by_us.count(&method);
         let tid = self.transactions.open(now, &mut self.rng, to, id, purpose);
         let mut message = Message::query(&tid, Query { id: own, want, method });
         message.version = Some(VERSION);

@@ -1,0 +1,182 @@
+//! How a node survives what happens to its host: restarts, sleep, a lost uplink, a clock that is set.
+//! Apart from the routing of datagrams, which happens a thousand times as often.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::Node;
+use crate::contact::Contact;
+use crate::network::FEW;
+use crate::scope::{Family, Scope};
+use crate::search::Scene;
+use crate::{Event, RemoteNode, SavedNode, Snapshot};
+
+/// Who is driven this late did not run, rather than run slowly.
+const ASLEEP: Duration = Duration::from_secs(30);
+/// How long nothing may come in, with requests lost all the while, before we say that we are offline.
+const CUT_OFF: Duration = Duration::from_secs(5);
+/// A wall clock that runs ahead by this much may have been running while the host slept.
+const SLEPT: Duration = Duration::from_secs(30);
+
+/// What the life of the node so far has left behind.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    /// When the node was driven last.
+    driven: Option<Instant>,
+    offline_since: Option<Instant>,
+    /// Nodes of an earlier run, until it is known who of them lives; and when they were restored.
+    restored: Vec<SavedNode>,
+    restored_at: Option<Instant>,
+}
+
+impl Node {
+    /// Starts from what an earlier run left: its ids, its nodes, its published items. Call it before anything else.
+    ///
+    /// The nodes are asked first, twenty at a time, and bootstrap addresses only after 300 ms. Asks wait until
+    /// three of them have answered, or one after that time, so that a restarted node has its first result within
+    /// the round trips of one lookup. A given [`Config::id`](crate::Config::id) stays; so do the rules on addresses:
+    /// nodes that [`Config::addresses`](crate::Config::addresses) does not allow are left out.
+    pub fn restore(&mut self, now: Instant, snapshot: &Snapshot) {
+        self.networks.restore(&snapshot.ipv4, &snapshot.ipv6);
+        self.server.store.move_home(self.networks.home());
+        for item in &snapshot.published {
+            self.published.insert(item.clone());
+        }
+        let filter = self.networks.filter;
+        let mut known = BTreeSet::new();
+        let usable = |saved: &&SavedNode| {
+            let addr = saved.node.addr;
+            filter.allows(addr)
+                && self.networks.of(Family::of(addr)).is_some()
+                && known.insert(addr)
+        };
+        let saved: Vec<SavedNode> =
+            snapshot.nodes.iter().take(Snapshot::MOST_NODES).filter(usable).copied().collect();
+        for family in Family::BOTH {
+            let near = saved.iter().filter(|saved| {
+                Family::of(saved.node.addr) == family && Scope::of(saved.node.addr) == Scope::Global
+            });
+            self.wire.transactions.recall(family, near.map(|saved| saved.rtt));
+        }
+        let contacts = saved.iter().map(|saved| Contact::new(saved.node.id, saved.node.addr));
+        self.upkeep.wake(now, contacts.collect(), &mut self.asks);
+        let slept = match (snapshot.taken, self.clock.at(now)) {
+            (Some(taken), Some(today)) => today.saturating_sub(taken),
+            _ => Duration::ZERO,
+        };
+        let aged = |saved: SavedNode| SavedNode { age: saved.age.saturating_add(slept), ..saved };
+        self.life.restored = saved.into_iter().map(aged).collect();
+        self.life.restored_at = Some(now);
+    }
+
+    /// What to keep for the next run, with the `most` best nodes.
+    ///
+    /// A node that has not yet learnt whom of its last run it can reach passes those on: a short run, or one without
+    /// an uplink, does not spoil what an earlier one knew. Costs a sort of the tables.
+    #[must_use]
+    pub fn snapshot(&self, now: Instant, most: usize) -> Snapshot {
+        let most = most.min(Snapshot::MOST_NODES);
+        let identities = |family| self.networks.of(family).map(crate::network::Network::identities);
+        let mut nodes: Vec<SavedNode> = self.saved_entries(now).take(most).collect();
+        let passed =
+            self.life.restored_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let known: BTreeSet<_> = nodes.iter().map(|saved| saved.node.addr).collect();
+        let earlier = self.life.restored.iter().filter(|saved| !known.contains(&saved.node.addr));
+        let aged =
+            |saved: &SavedNode| SavedNode { age: saved.age.saturating_add(passed), ..*saved };
+        nodes.extend(earlier.map(aged).take(most.saturating_sub(known.len())));
+        Snapshot {
+            taken: self.clock.at(now).map(|unix| Duration::from_millis(millis(unix))),
+            ipv4: identities(Family::V4).unwrap_or_default(),
+            ipv6: identities(Family::V6).unwrap_or_default(),
+            nodes,
+            published: self.published.iter().cloned().collect(),
+        }
+    }
+
+    fn saved_entries(&self, now: Instant) -> impl Iterator<Item = SavedNode> {
+        self.living().into_iter().map(move |entry| SavedNode {
+            node: RemoteNode::from(entry.contact()),
+            rtt: entry.rtt(),
+            age: now.saturating_duration_since(entry.last_answer()),
+        })
+    }
+
+    /// Before each input: whether the node slept since the last one.
+    pub(super) fn enter(&mut self, now: Instant) {
+        if self.life.driven.is_none_or(|at| now.saturating_duration_since(at) < ASLEEP) {
+            return;
+        }
+        // Nothing has changed since then, so this is what it asked for.
+        let due = self.poll_timeout();
+        let late = due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
+        if late >= ASLEEP {
+            self.resume(now, late);
+        }
+    }
+
+    /// After each input: whether we are cut off, and when the next input is expected.
+    pub(super) fn leave(&mut self, now: Instant) {
+        let silent = self.wire.transactions.silent_since();
+        match self.life.offline_since {
+            None if silent.is_some_and(|since| now >= since + CUT_OFF) => {
+                self.life.offline_since = Some(now);
+                tracing::info!("nobody answers any more: we seem to be offline");
+                self.wire.events.push_back(Event::Offline);
+                self.upkeep.went_offline(now);
+            }
+            Some(since) if silent.is_none() => {
+                self.life.offline_since = None;
+                let after = now.saturating_duration_since(since);
+                tracing::info!(?after, "somebody answers again");
+                self.wire.events.push_back(Event::Online { after });
+                self.upkeep.look_around(now);
+            }
+            None | Some(_) => {}
+        }
+        if !self.life.restored.is_empty()
+            && !self.upkeep.is_waking()
+            && self.networks.nodes() >= FEW
+        {
+            self.life.restored = Vec::new();
+        }
+        self.life.driven = Some(now);
+    }
+
+    /// When to say that we are offline, unless somebody is heard until then.
+    pub(super) fn offline_due(&self) -> Option<Instant> {
+        let since = self.wire.transactions.silent_since()?;
+        self.life.offline_since.is_none().then_some(since + CUT_OFF)
+    }
+
+    /// Whether nobody has answered for so long that we must be cut off.
+    pub(super) fn is_offline(&self) -> bool {
+        self.life.offline_since.is_some()
+    }
+
+    /// Takes the time of day and tells when it jumped.
+    pub(super) fn look_at_clock(&mut self, now: Instant, unix: Duration) {
+        let Some(jump) = self.clock.look(now, unix) else { return };
+        tracing::info!(forward = jump.forward, by = ?jump.by, "the wall clock jumped");
+        self.wire.events.push_back(Event::ClockJumped { forward: jump.forward, by: jump.by });
+        if jump.forward && jump.by >= SLEPT {
+            self.upkeep.look_around(now);
+        }
+    }
+
+    /// What was in flight when the host fell asleep is over, and says nothing about who was asked.
+    fn resume(&mut self, now: Instant, late: Duration) {
+        tracing::info!(?late, "driven late: the host or the process slept");
+        self.wire.events.push_back(Event::Resumed { late });
+        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+        self.asks.handle_timeout(&mut scene);
+        while let Some(pending) = self.wire.transactions.take_any() {
+            self.give_up(now, &pending);
+        }
+        self.upkeep.look_around(now);
+    }
+}
+
+fn millis(unix: Duration) -> u64 {
+    u64::try_from(unix.as_millis()).unwrap_or(u64::MAX)
+}
