@@ -1,4 +1,5 @@
-//! What the test binaries share: the fuzz targets and their replay, seeds, and the command line as a process.
+//! What the test binaries share: the fuzz targets and their replay, a whole internet in a
+//! box, seeds, and the command line as a process.
 //!
 //! Separate from the binaries, because the libFuzzer harness in `tests/fuzz` runs the same targets.
 
@@ -6,4 +7,5 @@
 mod book;
 pub mod command;
 pub mod fuzz;
+pub mod internet;
 pub mod seeds;

@@ -54,7 +54,7 @@ fn ordeal(seed: u64) -> (Swarm, Vec<(usize, QueryId)>) {
         loss: 0.2,
         duplication: 0.1,
         corruption: 0.05,
-        mtu: None,
+        ..Link::default()
     });
     let mut dice = Dice(seed);
     let mut asked = Vec::new();

@@ -18,7 +18,6 @@ use crate::publishing::Publishes;
 use crate::report::{Answer, AnswerOutcome, Failure, Resolution, Source};
 use crate::runtime::Background;
 use crate::seen::Seen;
-use crate::update::Turns;
 
 /// What all clones of a client share.
 #[derive(Debug)]
@@ -29,7 +28,6 @@ pub(crate) struct Engine {
     pub(crate) backends: Vec<Arc<dyn Backend>>,
     pub(crate) flights: Flights,
     pub(crate) publishes: Publishes,
-    pub(crate) turns: Turns,
     pub(crate) background: Background,
 }
 
@@ -48,7 +46,6 @@ impl Engine {
             backends,
             flights: Flights::default(),
             publishes: Publishes::default(),
-            turns: Turns::default(),
             background,
         }
     }
@@ -175,7 +172,7 @@ impl Engine {
     }
 }
 
-pub(crate) fn from_cache(cached: Cached) -> Resolution {
+fn from_cache(cached: Cached) -> Resolution {
     Resolution {
         packet: cached.packet,
         source: Source::Cache,
@@ -184,7 +181,7 @@ pub(crate) fn from_cache(cached: Cached) -> Resolution {
     }
 }
 
-pub(crate) fn conclude(progress: &Progress) -> Result<Resolution, ResolveError> {
+fn conclude(progress: &Progress) -> Result<Resolution, ResolveError> {
     let answers = progress.answers().to_vec();
     let Some(best) = progress.best() else {
         return Err(ResolveError::from_answers(answers));

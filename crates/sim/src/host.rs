@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use crate::Link;
+use crate::{Limit, Link};
 
 /// A node in the network, as [`Network::add`](crate::Network::add) named it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,12 +26,13 @@ pub struct Host {
     pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) line: Link,
     pub(crate) site: Option<Site>,
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Host {
     /// A host on the open network at this address.
     pub fn open(address: SocketAddr) -> Self {
-        Self { addresses: vec![address], line: Link::default(), site: None }
+        Self { addresses: vec![address], line: Link::default(), site: None, limit: None }
     }
 
     /// A host inside a site, at an address that only the site's NAT knows.
@@ -52,6 +53,13 @@ impl Host {
     #[must_use]
     pub fn line(mut self, line: Link) -> Self {
         self.line = line;
+        self
+    }
+
+    /// What it takes in from one address; the rest is dropped at its door.
+    #[must_use]
+    pub const fn limit(mut self, limit: Limit) -> Self {
+        self.limit = Some(limit);
         self
     }
 }

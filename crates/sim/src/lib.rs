@@ -6,7 +6,11 @@
 //! from event to event, so an hour of simulated time costs what its packets cost.
 //!
 //! The same seed, the same machines and the same calls give the same run, packet for packet:
-//! [`Network::trace`] is a hash of everything that happened, to compare two runs by.
+//! [`Network::trace`] is a hash of everything that happened, to compare two runs by. Chance is drawn
+//! for each packet from the seed, its ends, its time and its bytes, so that a host more or less
+//! does not change what the others meet with.
+//!
+//! Hosts that need not be nodes, by the million, are a [`Backdrop`].
 //!
 //! ```
 //! use mainstay_sim::{Datagram, Host, Latency, Link, Machine, Network};
@@ -42,7 +46,11 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
+mod backdrop;
+mod churn;
+mod dice;
 mod host;
+mod limit;
 mod link;
 mod machine;
 mod nat;
@@ -50,8 +58,12 @@ mod network;
 mod queue;
 mod trace;
 
+pub use backdrop::{Backdrop, Reply};
+pub use churn::{Churn, Lifetime};
+pub use dice::Dice;
 pub use host::{Host, Node, Site};
-pub use link::{Latency, Link};
+pub use limit::Limit;
+pub use link::{Bursts, Fragments, Latency, Link, Uplink};
 pub use machine::{Datagram, Machine};
 pub use nat::{Nat, NatKind};
 pub use network::Network;

@@ -32,6 +32,9 @@ impl Nat {
 pub enum NatKind {
     /// One outside port for an inside address; anybody may send to it while it lives.
     FullCone,
+    /// One outside port for an inside address; only hosts it sent to lately may send, from any of
+    /// their ports.
+    AddressRestricted,
     /// One outside port for an inside address; only addresses it sent to lately may answer.
     PortRestricted,
     /// Another outside port for each destination; only that destination may answer.
@@ -92,9 +95,10 @@ impl Gate {
         self.passes.insert((inside, to), now);
         let flow = match self.nat.kind {
             NatKind::Symmetric => Flow { inside, to: Some(to) },
-            NatKind::FullCone | NatKind::PortRestricted | NatKind::Firewall => {
-                Flow { inside, to: None }
-            }
+            NatKind::FullCone
+            | NatKind::AddressRestricted
+            | NatKind::PortRestricted
+            | NatKind::Firewall => Flow { inside, to: None },
         };
         let number = match self.ports.get(&flow) {
             Some(port) if !self.expired(now, port.used) => port.number,
@@ -112,6 +116,12 @@ impl Gate {
         }
         let invited = match self.nat.kind {
             NatKind::FullCone => true,
+            NatKind::AddressRestricted => {
+                let ports =
+                    [0, u16::MAX].map(|port| (flow.inside, SocketAddr::new(from.ip(), port)));
+                let mut passes = self.passes.range(ports[0]..=ports[1]);
+                passes.any(|(_, sent)| !self.expired(now, *sent))
+            }
             NatKind::PortRestricted | NatKind::Symmetric | NatKind::Firewall => {
                 self.passes.get(&(flow.inside, from)).is_some_and(|sent| !self.expired(now, *sent))
             }
@@ -138,7 +148,10 @@ impl Gate {
         }
         let wanted = match self.nat.kind {
             NatKind::Firewall => Some(flow.inside.port()),
-            NatKind::FullCone | NatKind::PortRestricted | NatKind::Symmetric => None,
+            NatKind::FullCone
+            | NatKind::AddressRestricted
+            | NatKind::PortRestricted
+            | NatKind::Symmetric => None,
         };
         let number = wanted.filter(|port| !self.flows.contains_key(port)).or_else(|| {
             let ports = (0..=u16::MAX).map(|step| self.next_port.wrapping_add(step));

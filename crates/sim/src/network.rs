@@ -3,22 +3,23 @@
 
 mod carriage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-
-use crate::link::mix;
+use crate::dice::{Mixing, mix};
+use crate::limit::Door;
+use crate::link::Channel;
 use crate::nat::Gate;
 use crate::queue::{Event, Queue};
 use crate::trace::Trace;
-use crate::{Host, Link, Machine, Nat, Node, Packet, Site, Stats};
+use crate::{Backdrop, Churn, Dice, Host, Link, Machine, Nat, Node, Packet, Reply, Site, Stats};
 
 /// How long a machine that does not move its deadline waits to be called again.
 const STUCK: Duration = Duration::from_millis(1);
+/// What draws for sessions are made with, beside the seed.
+const CHURN: u64 = 0x6368_7572_6e21;
 
 /// A virtual network of machines and the clock they live by.
 ///
@@ -28,15 +29,20 @@ pub struct Network<M> {
     start: Instant,
     now: Instant,
     seed: u64,
-    rng: StdRng,
     queue: Queue,
     slots: Vec<Slot<M>>,
     sites: Vec<SiteState>,
     /// Who has which address on the open network.
-    open: BTreeMap<SocketAddr, Node>,
+    open: HashMap<SocketAddr, Node, Mixing>,
     /// Which site shows which address.
-    gates: BTreeMap<IpAddr, Site>,
+    gates: HashMap<IpAddr, Site, Mixing>,
     link: Link,
+    /// The link's channels, where it has bursts: one for each pair of hosts and direction.
+    channels: HashMap<u64, Channel, Mixing>,
+    backdrop: Option<Box<dyn Backdrop>>,
+    replies: Vec<Reply>,
+    churn: Option<Churn>,
+    rebirth: Option<Rebirth<M>>,
     reports_unreachable: bool,
     stats: Stats,
     trace: Trace,
@@ -44,6 +50,7 @@ pub struct Network<M> {
 }
 
 type Capture = Box<dyn FnMut(&Packet<'_>)>;
+type Rebirth<M> = Box<dyn FnMut(Node, Instant, &mut M)>;
 
 struct Slot<M> {
     machine: M,
@@ -52,6 +59,13 @@ struct Slot<M> {
     part: u32,
     /// The earliest wake-up of this node in the queue.
     armed: Option<Instant>,
+    /// Its line's channels: what it sends, what it gets.
+    channels: [Channel; 2],
+    /// When its uplink has sent all it was given.
+    uplink_free: Instant,
+    door: Door,
+    /// How often it came or went.
+    turns: u64,
 }
 
 struct SiteState {
@@ -67,13 +81,17 @@ impl<M: Machine> Network<M> {
             start,
             now: start,
             seed: mix(seed),
-            rng: StdRng::seed_from_u64(seed),
             queue: Queue::default(),
             slots: Vec::new(),
             sites: Vec::new(),
-            open: BTreeMap::new(),
-            gates: BTreeMap::new(),
+            open: HashMap::default(),
+            gates: HashMap::default(),
             link: Link::default(),
+            channels: HashMap::default(),
+            backdrop: None,
+            replies: Vec::new(),
+            churn: None,
+            rebirth: None,
             reports_unreachable: false,
             stats: Stats::default(),
             trace: Trace::new(),
@@ -97,6 +115,41 @@ impl<M: Machine> Network<M> {
         self.capture = Some(Box::new(hook));
     }
 
+    /// Everybody who is no node. Replaces the one before.
+    pub fn set_backdrop(&mut self, backdrop: impl Backdrop + 'static) {
+        self.backdrop = Some(Box::new(backdrop));
+    }
+
+    /// Lets nodes come and go from now on; those that are up stay for a session first. The lengths
+    /// of a node's sessions depend on the seed and on that node alone.
+    ///
+    /// # Panics
+    /// If a node is of another network.
+    pub fn set_churn(&mut self, churn: Churn, nodes: impl IntoIterator<Item = Node>) {
+        self.churn = Some(churn);
+        for node in nodes {
+            self.schedule_turn(node);
+        }
+    }
+
+    /// Ends all coming and going; who is away stays away.
+    pub const fn stop_churn(&mut self) {
+        self.churn = None;
+    }
+
+    /// What happens to the machine of a node that comes back, for instance that it starts anew.
+    /// Default: nothing, as after a suspend.
+    pub fn set_rebirth(&mut self, rebirth: impl FnMut(Node, Instant, &mut M) + 'static) {
+        self.rebirth = Some(Box::new(rebirth));
+    }
+
+    /// Sends a datagram from an address that need not be the sender's: what forgers do.
+    pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
+        self.stats.sent += 1;
+        self.stats.sent_bytes += payload.len() as u64;
+        self.carry(None, self.now, from, to, payload);
+    }
+
     /// A private network behind a NAT. An outside address that another site or host has is taken
     /// over.
     pub fn add_site(&mut self, nat: Nat) -> Site {
@@ -111,7 +164,17 @@ impl<M: Machine> Network<M> {
     pub fn add(&mut self, host: Host, machine: M) -> Node {
         let node = Node(self.slots.len());
         self.attach(node, &host);
-        self.slots.push(Slot { machine, host, up: true, part: 0, armed: None });
+        self.slots.push(Slot {
+            machine,
+            host,
+            up: true,
+            part: 0,
+            armed: None,
+            channels: [Channel::default(); 2],
+            uplink_free: self.now,
+            door: Door::default(),
+            turns: 0,
+        });
         self.drain(node);
         node
     }
@@ -266,6 +329,7 @@ impl<M: Machine> Network<M> {
                 self.arrive(sent, from, to, sender, &payload);
             }
             Event::Wake(node) => self.wake(node, at),
+            Event::Turn(node) => self.turn(node),
             Event::Unreachable { node, to } => {
                 if self.slots[node.0].up {
                     self.slots[node.0].machine.handle_unreachable(self.now, to);
@@ -309,11 +373,36 @@ impl<M: Machine> Network<M> {
     }
 
     fn attach(&mut self, node: Node, host: &Host) {
-        let addresses = match host.site.and_then(|site| self.sites.get_mut(site.0)) {
-            Some(site) => &mut site.hosts,
-            None => &mut self.open,
-        };
-        addresses.extend(host.addresses.iter().map(|address| (*address, node)));
+        let owned = host.addresses.iter().map(|address| (*address, node));
+        match host.site.and_then(|site| self.sites.get_mut(site.0)) {
+            Some(site) => site.hosts.extend(owned),
+            None => self.open.extend(owned),
+        }
+    }
+
+    /// A node comes or goes, and its next turn is drawn.
+    fn turn(&mut self, node: Node) {
+        if self.churn.is_none() {
+            return;
+        }
+        let slot = &mut self.slots[node.0];
+        slot.up = !slot.up;
+        if slot.up
+            && let Some(rebirth) = &mut self.rebirth
+        {
+            rebirth(node, self.now, &mut slot.machine);
+        }
+        self.drain(node);
+        self.schedule_turn(node);
+    }
+
+    fn schedule_turn(&mut self, node: Node) {
+        let Some(churn) = self.churn else { return };
+        let slot = &mut self.slots[node.0];
+        slot.turns += 1;
+        let mut dice = Dice::of(&[self.seed, CHURN, node.0 as u64, slot.turns]);
+        let time = if slot.up { churn.session } else { churn.absence };
+        self.queue.push(self.now + time.draw(&mut dice), Event::Turn(node));
     }
 
     fn wake(&mut self, node: Node, at: Instant) {

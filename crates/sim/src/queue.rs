@@ -12,9 +12,17 @@ use crate::Node;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A packet reaches its destination address.
-    Arrive { sent: Instant, from: SocketAddr, to: SocketAddr, sender: Node, payload: Vec<u8> },
+    Arrive {
+        sent: Instant,
+        from: SocketAddr,
+        to: SocketAddr,
+        sender: Option<Node>,
+        payload: Vec<u8>,
+    },
     /// A node's deadline.
     Wake(Node),
+    /// A node comes or goes.
+    Turn(Node),
     /// A node learns that nobody listens at an address.
     Unreachable { node: Node, to: SocketAddr },
 }

@@ -139,7 +139,6 @@ pub(crate) const TABLE: &[Row] = &[
             "async-trait",
             "futures-util",
             "heed",
-            "js-sys",
             "moka",
             "rand",
             "reqwest",

@@ -10,13 +10,9 @@ use async_trait::async_trait;
 use mainstay_dht::{Dht, GetError, MutableItem, PutError};
 use mainstay_packets::{SignedPacket, Timestamp};
 
-use crate::backend::{Backend, End, Find, Finds, Published, Question};
+use crate::backend::{Backend, End, Find, Finds, Question};
 use crate::error::ConcurrencyError;
 use crate::report::{BackendName, Failure, PublishResult, Source};
-
-/// With these codes a node refuses what is not the successor of what it holds
-/// ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)).
-const CONFLICTS: [i64; 2] = [301, 302];
 
 /// A DHT node that packets are published through.
 #[derive(Debug)]
@@ -73,13 +69,13 @@ impl Backend for DhtBackend {
         self.patience
     }
 
-    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> Published {
+    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> PublishResult {
         let Some(cas) = cas.map(Timestamp::to_seq).map_or(Some(None), |seq| seq.map(Some)) else {
-            return PublishResult::Failed(Failure::Unrepresentable).into();
+            return PublishResult::Failed(Failure::Unrepresentable);
         };
         let item = match packet.to_mutable_item() {
             Ok(item) => item,
-            Err(error) => return failed(error.into()).into(),
+            Err(error) => return failed(error.into()),
         };
         let mut put = self.dht.put_mutable(item.clone(), cas).await;
         if matches!(put, Err(PutError::NoNodes)) && self.dht.ready().await {
@@ -87,9 +83,7 @@ impl Backend for DhtBackend {
         }
         let conflict = match put {
             Ok(report) => {
-                let rivals = report.refused.iter().filter(|(_, code)| CONFLICTS.contains(code));
-                let result = PublishResult::Stored { nodes: Some(report.stored) };
-                return Published { result, refused: rivals.count() };
+                return PublishResult::Stored { nodes: Some(report.stored) };
             }
             Err(PutError::Conflict { newest, .. }) => {
                 ConcurrencyError::CasFailed { seen: newest.and_then(timestamp) }
@@ -97,9 +91,9 @@ impl Backend for DhtBackend {
             Err(PutError::NotMostRecent { newest }) => {
                 ConcurrencyError::NotMostRecent { seen: newest.and_then(timestamp) }
             }
-            Err(error) => return failed(error).into(),
+            Err(error) => return failed(error),
         };
-        PublishResult::Conflict { conflict }.into()
+        PublishResult::Conflict { conflict }
     }
 
     async fn resolve(&self, question: Question, finds: Finds) -> End {

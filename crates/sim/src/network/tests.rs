@@ -148,7 +148,7 @@ fn a_pair_has_one_latency_both_ways_and_pairs_differ() {
 
 #[test]
 fn log_normal_latencies_have_the_median_they_are_given() {
-    let latency = Latency::LogNormal { median: ms(60), sigma: 0.6 };
+    let latency = Latency::LogNormal { median: ms(60), sigma: 0.6, least: ms(5) };
     let (mut network, nodes) = network(Link::with_latency(latency), 1);
     let start = network.now();
     let hub = address_of(&network, nodes[0]);
@@ -420,8 +420,10 @@ fn a_capture_sees_each_packet_with_its_fate() {
     send(&mut network, nodes[0], to, b"x");
     send(&mut network, nodes[0], nobody, b"x");
     network.run_for(ms(1));
-    let expected =
-        [(nodes[0], to, Fate::Delivered(nodes[1])), (nodes[0], nobody, Fate::Unreachable)];
+    let expected = [
+        (Some(nodes[0]), to, Fate::Delivered(nodes[1])),
+        (Some(nodes[0]), nobody, Fate::Unreachable),
+    ];
     assert_eq!(*seen.borrow(), expected);
 }
 
@@ -429,12 +431,12 @@ fn a_capture_sees_each_packet_with_its_fate() {
 fn busy_run(seed: u64, payload: &[u8]) -> u64 {
     let mut network = Network::new(seed, Instant::now());
     network.set_link(Link {
-        latency: Latency::LogNormal { median: ms(40), sigma: 0.5 },
+        latency: Latency::LogNormal { median: ms(40), sigma: 0.5, least: ms(1) },
         jitter: ms(20),
         loss: 0.1,
         duplication: 0.1,
         corruption: 0.1,
-        mtu: None,
+        ..Link::default()
     });
     let nodes: Vec<Node> = (1..=20)
         .map(|last| {
@@ -476,3 +478,5 @@ fn an_empty_queue_still_lets_time_pass() {
     network.run_for(Duration::from_secs(3600));
     assert_eq!(network.elapsed(), Duration::from_secs(3600));
 }
+
+mod internet;
