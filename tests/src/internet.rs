@@ -9,6 +9,7 @@
 
 mod answers;
 mod census;
+mod path;
 mod shelf;
 mod tables;
 mod trial;
@@ -16,5 +17,6 @@ mod world;
 
 pub use answers::Internet;
 pub use census::{Census, Number, Program, Terrain};
+pub use path::Path;
 pub use trial::{Figures, Quantiles, Series};
 pub use world::{Guest, World, address, home_address};

@@ -16,6 +16,9 @@ use mainstay_sim::{Backdrop, Dice, Reply};
 use super::census::{Census, Number, Program, Terrain};
 use super::shelf::{Shelf, Stored};
 
+/// What draws for the time of an answer are made with, beside the seed.
+const THINKING: u64 = 0x0074_6869_6e6b;
+
 /// Everybody but the nodes under test.
 #[derive(Debug)]
 pub struct Internet {
@@ -197,7 +200,7 @@ impl Internet {
         let [_, busy, queueing] = self.census.nature(visit.number);
         let seed = self.census.terrain().seed;
         let tail = visit.transaction.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        let mut dice = Dice::of(&[seed, 0x7468_696e_6b, u64::from(visit.number), tail]);
+        let mut dice = Dice::of(&[seed, THINKING, u64::from(visit.number), tail]);
         let usual = if busy { [500, 3000] } else { [1, 20] };
         let line = if queueing { dice.below(400) } else { 0 };
         Duration::from_millis(usual[0] + dice.below(usual[1] - usual[0]) + line)

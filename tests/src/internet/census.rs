@@ -342,11 +342,11 @@ mod tests {
 
     #[test]
     fn shares_are_what_the_terrain_says() {
-        let terrain = Terrain { nodes: 20_000, dead: 0.3, sybils: 0.2, ..Terrain::default() };
+        let terrain = Terrain { nodes: 10_000, dead: 0.3, sybils: 0.2, ..Terrain::default() };
         let census = Census::new(terrain);
         let all = 0..u32::try_from(census.total()).unwrap();
         let living = all.clone().filter(|number| census.lives(*number)).count();
-        assert!((19_500..20_500).contains(&living), "{living}");
+        assert!((9_600..10_400).contains(&living), "{living}");
         let sybils = all.clone().filter(|number| census.nature(*number)[0]).count();
         assert!((sybils * 5).abs_diff(census.total()) < census.total() / 10, "{sybils}");
         let jech = all.filter(|number| census.program(*number) == Program::Jech).count();

@@ -12,7 +12,7 @@ use super::census::{Census, KEY_BITS, Number, Program, key_of};
 /// The share of its nearest neighbours that a node knows of.
 const NEIGHBOURS_KNOWN: f64 = 0.95;
 /// What draws for tables are made with, beside the seed.
-const TABLE: u64 = 0x7461_626c_65;
+const TABLE: u64 = 0x0074_6162_6c65;
 
 impl Census {
     /// The `count` contacts closest to `target` in the table of `owner`, closest first; gone ones among them in
@@ -125,14 +125,14 @@ mod tests {
 
     #[test]
     fn each_step_gains_at_least_the_bits_of_a_bucket() {
-        let census = Census::new(Terrain { nodes: 100_000, ..Terrain::default() });
+        let census = Census::new(Terrain { nodes: 20_000, ..Terrain::default() });
         let target = census.id(99);
         let mut gained = 0;
         for owner in 0..200 {
             let before = shared(&census, owner, 99);
             let known = census.known_to(owner, &target, 8);
             let after = known.iter().map(|number| shared(&census, *number, 99)).max().unwrap();
-            assert!(after > before || before > 12, "from {before} to {after}");
+            assert!(after > before || before > 10, "from {before} to {after}");
             gained += after.saturating_sub(before);
         }
         // One bit for the bucket and three for the closest of eight in it; more in the wide ones.
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn gone_contacts_are_named_in_their_share() {
-        let census = Census::new(Terrain { nodes: 50_000, dead: 0.4, ..Terrain::default() });
+        let census = Census::new(Terrain { nodes: 20_000, dead: 0.4, ..Terrain::default() });
         let named: Vec<Number> = (0..400)
             .flat_map(|owner| census.known_to(owner, &census.id(owner + 1000), 8))
             .collect();

@@ -10,7 +10,7 @@ use mainstay_krpc::Id;
 use mainstay_krpc::item::MutableItem;
 use mainstay_sim::Dice;
 
-use super::{Terrain, World};
+use super::{Path, Terrain, World};
 
 /// One row of a table: where, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +48,18 @@ pub struct Figures {
     pub recall: f64,
     /// Contacts asked in vain, of all asked.
     pub vain: f64,
-    /// Steps from what the table knew to the deepest answer, of gets.
+    /// Answers that had to come one after the other before the first value.
     pub hops: Quantiles,
+    /// The time that those answers took.
+    pub answering: Quantiles,
+    /// The time spent on waiting for nodes that said nothing, before the first value.
+    pub stalling: Quantiles,
+    /// Answers that had to come one after the other before the quorum.
+    pub put_hops: Quantiles,
+    /// The time that those took.
+    pub put_answering: Quantiles,
+    /// The time spent on waiting for silent nodes before the quorum.
+    pub put_stalling: Quantiles,
     /// How many nodes the reader's table held at the end.
     pub table: usize,
     /// A hash of all that happened.
@@ -80,6 +90,12 @@ impl Quantiles {
     pub fn at(&self, share: f64) -> f64 {
         let last = self.0.len().saturating_sub(1);
         self.0.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
+    }
+
+    /// The mean; 0 if there are none.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.0.iter().sum::<f64>() / count(self.0.len().max(1))
     }
 
     /// Half are above.
@@ -121,13 +137,13 @@ impl Series {
                 pair.world.ask(
                     pair.writer,
                     Ask::PutMutable { item: item.clone(), cas: None },
-                    false,
+                    true,
                 ),
                 quorum,
             );
             pair.world.net.run_for(pair.dice.exponential(Duration::from_secs(5)));
             let ask = Ask::GetMutable { key: *item.key(), salt: Vec::new(), newer_than: None };
-            tally.get(pair.world.ask(pair.reader, ask, false), &item);
+            tally.get(pair.world.ask(pair.reader, ask, true), &item);
             if number % 4 == 0 {
                 tally.recalls.push(pair.recall());
             }
@@ -185,6 +201,8 @@ struct Tally {
     get_packets: Vec<f64>,
     put_packets: Vec<f64>,
     recalls: Vec<f64>,
+    get_paths: Vec<Path>,
+    put_paths: Vec<Path>,
     asked: usize,
     vain: usize,
 }
@@ -203,12 +221,13 @@ impl Tally {
             .find(|(_, event)| matches!(event, Event::Stored { stored, .. } if *stored == quorum));
         self.quorum.extend(reached.map(|(at, _)| millis(*at)));
         let sent = report.queried + put.stored + put.refused.len() + put.timed_out;
+        self.put_paths.extend(Path::to_stored(&events, quorum));
         self.put_packets.push(count(sent));
     }
 
     fn get(
         &mut self,
-        (outcome, report, _): (Outcome, LookupReport, Vec<(Duration, Event)>),
+        (outcome, report, events): (Outcome, LookupReport, Vec<(Duration, Event)>),
         item: &MutableItem,
     ) {
         self.gets += 1;
@@ -219,12 +238,22 @@ impl Tally {
         if let Outcome::Mutable(Ok(Some(found))) = outcome
             && found == *item
         {
+            self.get_paths.extend(Path::to_first_value(&events));
             self.first_value.extend(report.first_value.map(millis));
         }
     }
 
     fn figures(self) -> Figures {
+        let hops = |paths: &[Path]| paths.iter().map(|path| count(path.hops)).collect();
+        let answering = |paths: &[Path]| paths.iter().map(|path| millis(path.answering)).collect();
+        let stalling = |paths: &[Path]| paths.iter().map(|path| millis(path.stalling)).collect();
         Figures {
+            hops: hops(&self.get_paths),
+            answering: answering(&self.get_paths),
+            stalling: stalling(&self.get_paths),
+            put_hops: hops(&self.put_paths),
+            put_answering: answering(&self.put_paths),
+            put_stalling: stalling(&self.put_paths),
             found: count(self.first_value.len()) / count(self.gets.max(1)),
             stored: count(self.quorum.len()) / count(self.puts.max(1)),
             recall: self.recalls.iter().sum::<f64>() / count(self.recalls.len().max(1)),

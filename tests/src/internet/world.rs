@@ -78,7 +78,7 @@ impl World {
     /// A node that is not on the network yet; `salt` makes its randomness.
     #[must_use]
     pub fn guest(&self, config: Config, salt: u64) -> Guest {
-        let mut dice = Dice::of(&[self.seed, 0x6775_6573_74, salt]);
+        let mut dice = Dice::of(&[self.seed, 0x0067_7565_7374, salt]);
         let mut seed = [0; 32];
         for chunk in seed.chunks_mut(8) {
             chunk.copy_from_slice(&dice.next().to_be_bytes());
