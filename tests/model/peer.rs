@@ -24,6 +24,7 @@ impl Contact<2> for Peer {
     type Address = (u8, u8);
     type Host = u8;
     type Subnet = u8;
+    type Provider = u8;
 
     fn id(&self) -> Id<2> {
         self.id
@@ -39,6 +40,10 @@ impl Contact<2> for Peer {
 
     fn subnet(&self) -> u8 {
         self.host >> 1
+    }
+
+    fn provider(&self) -> u8 {
+        self.host >> 3
     }
 
     fn is_preferred(&self) -> bool {

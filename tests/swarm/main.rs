@@ -10,7 +10,9 @@
 mod swarm;
 
 mod attacks;
+mod crowd;
 mod families;
+mod figures;
 mod hostile;
 mod join;
 mod liveness;

@@ -252,7 +252,7 @@ impl Asks {
         for family in families {
             let Some(network) = scene.networks.of(*family) else { continue };
             let hosts = self.bootstrap.iter().copied().filter(|addr| filter.allows(*addr));
-            legs.extend(Leg::new(network, &search.goal, self.pace, desperate, hosts));
+            legs.extend(Leg::new(scene.now, network, &search.goal, self.pace, desperate, hosts));
         }
         let waits = self.held
             && scene.networks.nodes() == 0

@@ -75,6 +75,7 @@ impl kad::Contact<20> for Contact {
     type Address = Endpoint;
     type Host = Party;
     type Subnet = Party;
+    type Provider = Party;
 
     fn id(&self) -> kad::Id<20> {
         kad_id(&self.id)
@@ -90,6 +91,10 @@ impl kad::Contact<20> for Contact {
 
     fn subnet(&self) -> Party {
         self.party(Group::network)
+    }
+
+    fn provider(&self) -> Party {
+        self.party(Group::provider)
     }
 
     fn is_preferred(&self) -> bool {

@@ -45,7 +45,7 @@
 //!
 //! | part | holds | decides |
 //! |---|---|---|
-//! | `network`, `silence` | a table, an id and an address for each family | what the table learns from an answer, who is asked no more |
+//! | `network`, `silence` | a table, a contact book, an id and an address for each family | what table and book learn from an answer, who is asked no more |
 //! | `external` | votes on our address | when to believe them, and so when our id changes |
 //! | `upkeep` | when to join, ping and refresh | whom to verify, when to try again |
 //! | `asks`, `search`, `goal`, `put` | what the owner wants | whom to ask next, which answer counts, when it ends |
@@ -55,7 +55,7 @@
 //!
 //! # What is bounded
 //!
-//! Everything a stranger can make grow has a cap: tables by their buckets, the store by [`StoreConfig`], the
+//! Everything a stranger can make grow has a cap: tables by their buckets, the contact book by [`Config::contacts`], the store by [`StoreConfig`], the
 //! budgets of senders by [`LimitConfig`], a lookup by [`Config::max_visits`], its time by
 //! [`Config::ask_deadline`], verification pings by a fixed sixteen at a time, replies by 1,024 bytes (1,400
 //! where they carry a value).

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use mainstay_kad::{SizeEstimator, Table, TableConfig};
+use mainstay_kad::{Book, BookConfig, Contact as _, SizeEstimator, Table, TableConfig};
 use mainstay_krpc::{Id, Want, bep42};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -29,6 +29,8 @@ pub(crate) struct Network {
     pub(crate) family: Family,
     pub(crate) id: Id,
     pub(crate) table: Table<Contact, 20>,
+    /// Everybody who answered of late, for lookups to start from.
+    pub(crate) book: Book<Contact, 20>,
     pub(crate) size: SizeEstimator<20>,
     external: External,
     silence: Silence,
@@ -59,6 +61,7 @@ impl Network {
             family,
             id,
             table: Table::new(kad_id(&id), table_config()),
+            book: Book::new(now, book_config(config)),
             size: SizeEstimator::new(SIZE_WINDOW),
             external: External::new(now, public.map(|ip| SocketAddr::new(ip, local.port()))),
             silence: Silence::default(),
@@ -104,6 +107,7 @@ impl Network {
     pub(crate) fn answered(&mut self, now: Instant, contact: Contact, rtt: Duration) {
         self.silence.answered(&contact);
         self.table.responded(now, contact, rtt);
+        self.book.responded(now, contact, rtt);
     }
 
     /// A node was sent a request, under the id it is known by.
@@ -115,7 +119,9 @@ impl Network {
 
     /// A request for the node `id` at `addr` was lost.
     pub(crate) fn lost(&mut self, now: Instant, id: &Id, addr: SocketAddr) {
-        self.silence.lost(now, &Contact::new(*id, addr));
+        let contact = Contact::new(*id, addr);
+        self.silence.lost(now, &contact);
+        self.book.failed(&kad_id(id), &contact.address());
         if !self.is_alias(id, addr) {
             self.table.failed(now, &kad_id(id));
         }
@@ -123,6 +129,7 @@ impl Network {
 
     /// Another id than `id` answered at `addr`.
     pub(crate) fn mistook(&mut self, id: &Id, addr: SocketAddr) {
+        self.book.remove(&kad_id(id), &Endpoint::from(addr));
         if !self.is_alias(id, addr) {
             self.table.remove(&kad_id(id));
         }
@@ -165,6 +172,20 @@ impl Network {
     /// The table's entries nearest to `target`, the nearest first.
     pub(crate) fn nearest(&self, target: &Id) -> impl Iterator<Item = &Contact> {
         self.table.nearest::<NODES>(&kad_id(target))
+    }
+
+    /// Whom the book knows near `target` and has not of late been silent, the nearest first.
+    pub(crate) fn remembered(
+        &self,
+        now: Instant,
+        target: &Id,
+        count: usize,
+    ) -> impl Iterator<Item = &Contact> {
+        let known = self.book.closest(now, &kad_id(target), count);
+        known
+            .into_iter()
+            .map(|known| known.contact)
+            .filter(move |contact| !self.silence.shuns(now, contact))
     }
 
     /// Whether `contact` is somebody else whom we may ask.
@@ -269,6 +290,7 @@ impl Networks {
         named.retain(|other| network.is_other(filter, other) && !network.silence.shuns(now, other));
         for other in &named {
             network.table.heard(*other);
+            network.book.heard(now, *other);
         }
         named
     }
@@ -300,6 +322,10 @@ impl Networks {
 /// Wide where most lookups start, yet a table that has seen everything stays below 30 kB.
 fn table_config() -> TableConfig {
     TableConfig { wide_levels: vec![64, 32, 16], ..TableConfig::default() }
+}
+
+fn book_config(config: &Config) -> BookConfig {
+    BookConfig { capacity: config.contacts, ..BookConfig::default() }
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use crate::Id;
 /// kad knows no sockets. The owner says what an address is, and which addresses belong together:
 /// a [`Host`](Self::Host) is one machine (for Mainline: one IP address), a
 /// [`Subnet`](Self::Subnet) one party that got many addresses at once (for Mainline: a /24, or a
-/// /64 of IPv6). The table and the lookup count how many contacts share one, so that a single
-/// party cannot fill either with names of its own.
+/// /48 of IPv6), a [`Provider`](Self::Provider) a network that parties get theirs from (a /16, or
+/// a /32 of IPv6). Table, book and lookup count how many contacts share one, so that a single
+/// party cannot fill any of them with names of its own.
 ///
 /// Contacts are cloned when they are handed out; keep them small and cheap to clone.
 pub trait Contact<const N: usize>: Clone {
@@ -21,6 +22,8 @@ pub trait Contact<const N: usize>: Clone {
     type Host: Clone + Ord + Debug;
     /// The network that the host belongs to.
     type Subnet: Clone + Ord + Debug;
+    /// The larger network that the subnet was cut from.
+    type Provider: Clone + Ord + Debug;
 
     /// The id that the node claims.
     fn id(&self) -> Id<N>;
@@ -33,6 +36,9 @@ pub trait Contact<const N: usize>: Clone {
 
     /// The network behind the host.
     fn subnet(&self) -> Self::Subnet;
+
+    /// The larger network around the subnet.
+    fn provider(&self) -> Self::Provider;
 
     /// Whether this contact is worth more than others of its kind: for Mainline, whether its id
     /// fits its address ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)).

@@ -10,6 +10,7 @@
 //! | [`Id`], [`Distance`] | the metric | – |
 //! | [`Contact`] | what an owner must tell about a node | implement it for its own node type |
 //! | [`Table`] | the nodes worth remembering, in buckets around our own id | ping [`next_to_ping`](Table::next_to_ping), refresh [`stale_bucket`](Table::stale_bucket) |
+//! | [`Book`] | thousands of nodes that answered once | tell it what came of each query |
 //! | [`Lookup`] | one walk towards a target | send to each contact that [`next`](Lookup::next) names, and report what came of it |
 //! | [`SizeEstimator`] | how many nodes the network has, from finished walks | hand in each settled lookup's closest set |
 //!
@@ -26,10 +27,12 @@
 //!     type Address = SocketAddr;
 //!     type Host = IpAddr;
 //!     type Subnet = IpAddr;
+//!     type Provider = IpAddr;
 //!     fn id(&self) -> Id<4> { self.id }
 //!     fn address(&self) -> SocketAddr { self.address }
 //!     fn host(&self) -> IpAddr { self.address.ip() }
 //!     fn subnet(&self) -> IpAddr { self.address.ip() }
+//!     fn provider(&self) -> IpAddr { self.address.ip() }
 //! }
 //!
 //! let peer = |last: u8| Peer { id: Id::from([0, 0, 0, last]), address: ([10, 0, 0, last], 6881).into() };
@@ -60,12 +63,14 @@
 //! [BEP 5](https://www.bittorrent.org/beps/bep_0005.html); each type says where it departs
 //! from them and why.
 
+mod book;
 mod contact;
 mod id;
 mod lookup;
 mod size;
 mod table;
 
+pub use book::{Book, BookConfig, Known, Noted};
 pub use contact::Contact;
 pub use id::{Distance, Id, ParseIdError};
 pub use lookup::{Answer, Ending, Lookup, LookupConfig, Outcome, Phase, Responder, Stats};

@@ -21,6 +21,7 @@ impl Contact<20> for Peer {
     type Address = (u32, u16);
     type Host = u32;
     type Subnet = u32;
+    type Provider = u32;
 
     fn id(&self) -> Id<20> {
         self.id
@@ -36,6 +37,10 @@ impl Contact<20> for Peer {
 
     fn subnet(&self) -> u32 {
         self.host >> 8
+    }
+
+    fn provider(&self) -> u32 {
+        self.host >> 16
     }
 
     fn is_preferred(&self) -> bool {

@@ -2,6 +2,7 @@
 //! Apart from the search, which adds up both families and speaks to the owner.
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use mainstay_kad::{Ending, Lookup, LookupConfig};
 use mainstay_krpc::{AnnouncePort, Method, Put, Response, Want};
@@ -74,6 +75,7 @@ impl Leg {
     /// A walk over `network`, from its table and, if that holds few who answer or we seem to be offline
     /// (`desperate`), from those only heard of and from `bootstrap`; `None` if there is nobody to ask.
     pub(crate) fn new(
+        now: Instant,
         network: &Network,
         goal: &Goal,
         pace: Pace,
@@ -100,6 +102,9 @@ impl Leg {
             for spare in table.spares().take(SEEDS) {
                 known += usize::from(lookup.add(*spare));
             }
+        }
+        for remembered in network.remembered(now, &goal.target(), SEEDS) {
+            known += usize::from(lookup.add(*remembered));
         }
         let failing = if living.len() < NODES { SEEDS } else { 0 };
         for seed in living.into_iter().chain(table.closest_even_failing(&target, failing)) {

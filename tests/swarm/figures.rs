@@ -1,0 +1,123 @@
+//! What lookups and puts cost on a large network, against the targets that the project has set itself.
+//! Apart from the tests of behaviour, because these are distributions and not cases.
+
+use std::time::Duration;
+
+use mainstay_dht_proto::{Ask, Config, Outcome};
+use mainstay_krpc::item::MutableItem;
+
+use crate::crowd::Crowd;
+use crate::swarm::{get_of, keypair};
+
+/// A fresh item by number.
+pub(crate) fn nth(number: usize) -> MutableItem {
+    let salt = number.to_be_bytes();
+    MutableItem::sign_bytes(&keypair(1), &salt, 1, b"value").unwrap()
+}
+
+/// What a number of asks took.
+#[derive(Debug, Default)]
+pub(crate) struct Costs {
+    first: Vec<Duration>,
+    all: Vec<Duration>,
+    messages: Vec<usize>,
+    pub(crate) succeeded: usize,
+}
+
+impl Costs {
+    /// Gets of items that the eight closest nodes hold.
+    pub(crate) fn of_gets(
+        crowd: &mut Crowd,
+        client: usize,
+        numbers: std::ops::Range<usize>,
+    ) -> Self {
+        let mut costs = Self::default();
+        for number in numbers {
+            let item = nth(number);
+            crowd.plant(&item, 8);
+            let (outcome, report, sent) = crowd.ask(client, get_of(&item));
+            let found = matches!(outcome, Outcome::Mutable(Ok(Some(found))) if found == item);
+            costs.succeeded += usize::from(found);
+            costs.first.extend(report.first_value);
+            costs.all.push(report.elapsed);
+            costs.messages.push(sent);
+        }
+        costs.tell("get");
+        costs
+    }
+
+    /// Puts of new items.
+    pub(crate) fn of_puts(
+        crowd: &mut Crowd,
+        client: usize,
+        numbers: std::ops::Range<usize>,
+    ) -> Self {
+        let mut costs = Self::default();
+        for number in numbers {
+            let ask = Ask::PutMutable { item: nth(number), cas: None };
+            let (outcome, report, sent) = crowd.ask(client, ask);
+            let Outcome::Put(Ok(put)) = outcome else { continue };
+            costs.succeeded += 1;
+            costs.first.push(put.first_stored);
+            costs.all.push(report.elapsed);
+            costs.messages.push(sent);
+        }
+        costs.tell("put");
+        costs
+    }
+
+    /// Shown with `--nocapture`.
+    fn tell(&mut self, what: &str) {
+        println!(
+            "{what}: {} succeeded, first {:?} {:?}, complete {:?} {:?}, {} {} messages (p50 p99)",
+            self.succeeded,
+            quantile(&mut self.first, 0.5),
+            quantile(&mut self.first, 0.99),
+            quantile(&mut self.all, 0.5),
+            quantile(&mut self.all, 0.99),
+            quantile(&mut self.messages, 0.5),
+            quantile(&mut self.messages, 0.99),
+        );
+    }
+}
+
+pub(crate) fn quantile<T: Ord + Copy + Default>(values: &mut [T], share: f64) -> T {
+    values.sort_unstable();
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * share) as usize).copied().unwrap_or_default()
+}
+
+const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn a_node_that_remembers_thousands_finds_in_two_round_trips() {
+    let mut crowd = Crowd::new(10_000, 1);
+    crowd.rtt = (ms(40), ms(40));
+    let client = crowd.spawn(|config| config);
+    let forgetful = crowd.spawn(|config| Config { contacts: 0, ..config });
+    crowd.warm(client, 200);
+    let mut costs = Costs::of_gets(&mut crowd, client, 0..40);
+    assert_eq!(costs.succeeded, 40);
+    assert!(quantile(&mut costs.first, 0.5) <= ms(40));
+    assert!(quantile(&mut costs.all, 0.5) <= ms(80));
+    assert!(quantile(&mut costs.all, 0.99) <= ms(120));
+    assert!(quantile(&mut costs.messages, 0.99) <= 35);
+    // It is the memory that does it.
+    crowd.warm(forgetful, 20);
+    let mut costs = Costs::of_gets(&mut crowd, forgetful, 100..120);
+    assert!(quantile(&mut costs.all, 0.5) >= ms(120));
+}
+
+#[test]
+fn the_first_value_comes_from_the_quickest_holder() {
+    let mut crowd = Crowd::new(10_000, 2);
+    let client = crowd.spawn(|config| config);
+    crowd.warm(client, 200);
+    let mut costs = Costs::of_gets(&mut crowd, client, 0..60);
+    assert!(quantile(&mut costs.first, 0.5) <= ms(30));
+    // Two of the slowest round trips of sixty milliseconds would be 120.
+    assert!(quantile(&mut costs.all, 0.5) <= ms(90));
+    Costs::of_puts(&mut crowd, client, 100..120);
+}
