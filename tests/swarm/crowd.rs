@@ -16,6 +16,7 @@ use crate::swarm::{TODAY, ending, start};
 
 /// How a member of the crowd behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "tests of liars follow")]
 pub(crate) enum Nature {
     Honest,
     /// In others' tables, but gone.
@@ -353,7 +354,7 @@ impl Crowd {
             let mask = 0x80_u8 >> (bit % 8);
             let flip = bit == bucket;
             let ours = own[bit / 8] & mask != 0;
-            if (flip && ours) || !flip {
+            if ours || !flip {
                 low[bit / 8] &= !mask;
             } else {
                 low[bit / 8] |= mask;

@@ -1,6 +1,7 @@
 //! What lookups and puts cost on a large network, against the targets that the project has set itself.
 //! Apart from the tests of behaviour, because these are distributions and not cases.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use mainstay_dht_proto::{Ask, Config, Outcome};
@@ -19,22 +20,25 @@ pub(crate) fn nth(number: usize) -> MutableItem {
 #[derive(Debug, Default)]
 pub(crate) struct Costs {
     first: Vec<Duration>,
-    all: Vec<Duration>,
+    pub(crate) all: Vec<Duration>,
     messages: Vec<usize>,
     pub(crate) succeeded: usize,
 }
 
 impl Costs {
     /// Gets of items that the eight closest nodes hold.
-    pub(crate) fn of_gets(
-        crowd: &mut Crowd,
-        client: usize,
-        numbers: std::ops::Range<usize>,
-    ) -> Self {
+    pub(crate) fn of_gets(crowd: &mut Crowd, client: usize, numbers: Range<usize>) -> Self {
+        for number in numbers.clone() {
+            crowd.plant(&nth(number), 8);
+        }
+        Self::of_finds(crowd, client, numbers)
+    }
+
+    /// Gets of items that somebody put before.
+    pub(crate) fn of_finds(crowd: &mut Crowd, client: usize, numbers: Range<usize>) -> Self {
         let mut costs = Self::default();
         for number in numbers {
             let item = nth(number);
-            crowd.plant(&item, 8);
             let (outcome, report, sent) = crowd.ask(client, get_of(&item));
             let found = matches!(outcome, Outcome::Mutable(Ok(Some(found))) if found == item);
             costs.succeeded += usize::from(found);
@@ -47,11 +51,7 @@ impl Costs {
     }
 
     /// Puts of new items.
-    pub(crate) fn of_puts(
-        crowd: &mut Crowd,
-        client: usize,
-        numbers: std::ops::Range<usize>,
-    ) -> Self {
+    pub(crate) fn of_puts(crowd: &mut Crowd, client: usize, numbers: Range<usize>) -> Self {
         let mut costs = Self::default();
         for number in numbers {
             let ask = Ask::PutMutable { item: nth(number), cas: None };

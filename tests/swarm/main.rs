@@ -4,6 +4,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
+    clippy::print_stdout,
     reason = "helpers of tests are tests"
 )]
 
@@ -20,3 +21,4 @@ mod lookup;
 mod scripted;
 mod serving;
 mod store;
+mod survival;

@@ -287,7 +287,12 @@ impl Networks {
         let filter = self.filter.as_told_by(teller);
         let Some(family) = named.first().map(Contact::family) else { return named };
         let Some(network) = self.of_mut(family) else { return Vec::new() };
-        named.retain(|other| network.is_other(filter, other) && !network.silence.shuns(now, other));
+        // Under the id of nobody a node could be asked for ever: what it does would be held against no one.
+        named.retain(|other| {
+            other.known_id().is_some()
+                && network.is_other(filter, other)
+                && !network.silence.shuns(now, other)
+        });
         for other in &named {
             network.table.heard(*other);
             network.book.heard(now, *other);

@@ -184,7 +184,6 @@ impl<C: Contact<N>, const N: usize> Book<C, N> {
 
     fn cell_of(&self, id: &Id<N>) -> usize {
         // Sixteen bits at most, so nothing is lost.
-        #[expect(clippy::cast_possible_truncation, reason = "the upper bits are shifted out")]
         let number = (id.head() >> 48) as usize;
         number >> (16 - self.bits)
     }
