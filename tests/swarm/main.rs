@@ -18,6 +18,7 @@ mod hostile;
 mod join;
 mod liveness;
 mod lookup;
+mod restart;
 mod scripted;
 mod serving;
 mod store;

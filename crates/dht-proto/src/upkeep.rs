@@ -118,7 +118,7 @@ impl Upkeep {
 
     /// Whether nodes of an earlier run are still being asked.
     pub(crate) fn is_waking(&self) -> bool {
-        self.waking.is_some()
+        self.waking.as_ref().is_some_and(Waking::is_first_pass)
     }
 
     /// We have just come to be offline: the next rounds are minutes away, and nobody would notice that it is
@@ -200,6 +200,7 @@ impl Upkeep {
     }
 
     pub(crate) fn handle_timeout(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
+        self.rouse(scene, asks);
         for at in 0..self.cares.len() {
             self.join(scene, asks, at);
             self.round(scene, asks, at);
@@ -231,7 +232,7 @@ impl Upkeep {
             Join::Joined | Join::Lonely => true,
             Join::Due { attempt, .. } | Join::Walking { attempt, .. } => attempt > 0,
         };
-        let waking = self.waking.is_some() && scene.networks.nodes() == 0;
+        let waking = self.is_waking() && scene.networks.nodes() == 0;
         if !self.announced && !names_follow && !waking && self.cares.iter().all(settled) {
             self.announced = true;
             let nodes = scene.networks.nodes();
@@ -346,27 +347,32 @@ impl Upkeep {
     fn rouse(&mut self, scene: &mut Scene<'_>, asks: &mut Asks) {
         let Some(waking) = &mut self.waking else { return };
         let mut next = Vec::new();
-        while let Some(contact) = waking.next() {
+        while let Some(contact) = waking.next(scene.now) {
             next.push(contact);
         }
-        let (over, began) = (waking.is_over(), waking.began());
+        let over = waking.is_over() || !waking.is_first_pass();
+        let began = waking.began();
         let late = scene.now >= began + HOSTS_AFTER;
         let enough = |nodes: usize| nodes >= FEW || over || (nodes > 0 && late);
         if enough(scene.networks.nodes()) && asks.is_held() {
             asks.hold(false);
             asks.start_waiting(scene);
         }
+        if over && scene.networks.nodes() > 0 {
+            self.waking = None;
+        } else if over {
+            waking.try_again(scene.now);
+        }
         for care in &mut self.cares {
             let nodes = scene.networks.of(care.family).map_or(0, |network| network.table.len());
-            if let Join::Due { at, attempt: 0 } = care.join
-                && at > scene.now
-                && enough(nodes)
-            {
+            let waits = match care.join {
+                Join::Due { at, attempt: 0 } => at > scene.now && enough(nodes),
+                Join::Due { .. } | Join::Lonely => nodes > 0,
+                Join::Walking { .. } | Join::Joined => false,
+            };
+            if waits {
                 care.join = Join::Due { at: scene.now, attempt: 0 };
             }
-        }
-        if over {
-            self.waking = None;
         }
         for contact in next {
             self.ask_whether_it_lives(scene, &contact, None);
