@@ -5,6 +5,7 @@ mod items;
 mod lifecycle;
 mod peers;
 mod sockets;
+mod state;
 mod testnet;
 
 use std::net::SocketAddr;

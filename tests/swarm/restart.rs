@@ -71,11 +71,7 @@ fn cache(swarm: &Swarm, trial: usize) -> Snapshot {
 }
 
 /// Starts a node from a snapshot, on an address of its own.
-fn restart(
-    swarm: &mut Swarm,
-    snapshot: &Snapshot,
-    adjust: impl FnOnce(Config) -> Config,
-) -> usize {
+fn restart(swarm: &mut Swarm, snapshot: &Snapshot, adjust: impl FnOnce(Config) -> Config) -> usize {
     let index = swarm.nodes.len();
     let config = adjust(settled(Config { ipv4: Some(v4(index)), ..Config::default() }));
     let mut peer = swarm.peer(config, index);
@@ -108,7 +104,7 @@ fn bootstrap_hosts_are_left_in_peace_by_who_knows_the_living() {
         let bootstrap = vec![address(host)];
         let newcomer = restart(&mut swarm, &snapshot, |config| Config { bootstrap, ..config });
         swarm.net.run_for(Duration::from_secs(20));
-        assert_eq!(swarm.node(newcomer).info().bootstrapped, true);
+        assert!(swarm.node(newcomer).info().bootstrapped);
         assert_eq!(swarm.node(host).info().counters.received > 0, asked);
     }
 }
@@ -117,7 +113,9 @@ fn bootstrap_hosts_are_left_in_peace_by_who_knows_the_living() {
 fn bootstrap_hosts_are_asked_when_nobody_of_the_last_run_answers_in_time() {
     let mut swarm = Swarm::joined(20, 4);
     let dead = cache(&swarm, 0).nodes;
-    let dead = dead.into_iter().filter(|saved| saved.node.id.as_bytes()[..19] == saved.node.id.as_bytes()[1..]);
+    let dead = dead
+        .into_iter()
+        .filter(|saved| saved.node.id.as_bytes()[..19] == saved.node.id.as_bytes()[1..]);
     let snapshot = Snapshot { nodes: dead.collect(), ..Snapshot::default() };
     assert_eq!(snapshot.nodes.len(), 180);
     let bootstrap = vec![address(0)];
@@ -131,7 +129,8 @@ fn bootstrap_hosts_are_asked_when_nobody_of_the_last_run_answers_in_time() {
 
 #[test]
 fn an_id_is_kept_for_the_address_it_fits() {
-    let bench = Bench::with(Config { public_ipv4: Some([80, 1, 1, 1].into()), ..Config::default() });
+    let bench =
+        Bench::with(Config { public_ipv4: Some([80, 1, 1, 1].into()), ..Config::default() });
     let first = bench.node.snapshot(bench.now, 10);
     let at_home = first.ipv4[0];
     assert_eq!(at_home, Identity { id: bench.id(), address: Some([80, 1, 1, 1].into()) });
@@ -189,10 +188,16 @@ fn a_run_without_an_uplink_does_not_spoil_what_an_earlier_one_knew() {
     swarm.net.partition([swarm.nodes[newcomer]], 1);
     swarm.net.run_for(Duration::from_secs(600));
     let second = swarm.node(newcomer).snapshot(swarm.net.now(), 200);
-    let who = |snapshot: &Snapshot| snapshot.nodes.iter().map(|saved| saved.node).collect::<Vec<_>>();
+    let who =
+        |snapshot: &Snapshot| snapshot.nodes.iter().map(|saved| saved.node).collect::<Vec<_>>();
     assert_eq!(who(&second), who(&snapshot));
-    assert!(second.nodes.iter().zip(&snapshot.nodes).all(|(later, earlier)| later.age
-        >= earlier.age + Duration::from_secs(600)));
+    assert!(
+        second
+            .nodes
+            .iter()
+            .zip(&snapshot.nodes)
+            .all(|(later, earlier)| later.age >= earlier.age + Duration::from_secs(600))
+    );
     // With the uplink back, only those who answer are worth keeping.
     swarm.kill(0..20);
     swarm.net.heal();
@@ -337,7 +342,8 @@ fn publish(bench: &mut Bench, number: u8, today: Duration) -> Option<i64> {
 
 #[test]
 fn what_we_published_outlives_a_restart_with_its_sequence() {
-    let mut swarm = Swarm::grown(20, 8, |config| Config { remember_published: 2, ..settled(config) });
+    let mut swarm =
+        Swarm::grown(20, 8, |config| Config { remember_published: 2, ..settled(config) });
     for (number, seq) in [(1, 1), (2, 1), (3, 7), (2, 9)] {
         assert!(matches!(swarm.put(4, &item(number, seq)), Outcome::Put(Ok(_))));
     }
@@ -363,7 +369,8 @@ fn a_saved_node_at_an_address_of_our_own_site_is_not_asked_by_a_node_of_the_worl
         rtt: Duration::ZERO,
         age: Duration::ZERO,
     };
-    let nodes = ["192.168.1.1:53", "127.0.0.1:53", "60.1.1.1:0", "224.0.0.1:1", "60.1.1.1:7", "60.1.1.1:7"];
+    let nodes =
+        ["192.168.1.1:53", "127.0.0.1:53", "60.1.1.1:0", "224.0.0.1:1", "60.1.1.1:7", "60.1.1.1:7"];
     let snapshot = Snapshot { nodes: nodes.map(saved).to_vec(), ..Snapshot::default() };
     let bootstrap = vec!["60.9.9.9:1".parse().unwrap()];
     let mut bench = Bench::with(Config { bootstrap, ..Config::default() });

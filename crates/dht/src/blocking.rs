@@ -3,17 +3,19 @@
 
 use std::net::SocketAddr;
 
-use mainstay_dht_proto::{PutReport, RemoteNode, Samples};
+use mainstay_dht_proto::{PutReport, RemoteNode, Samples, Snapshot};
 use mainstay_keys::PublicKey;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 
 use crate::command::Pong;
 use crate::error::{GetError, PingError, PutError};
+use crate::event::EventIter;
 use crate::handle::Dht;
 use crate::info::Info;
 use crate::runtime::block_on;
 use crate::stream::GetIter;
+use crate::trace::TraceIter;
 
 /// A [`Dht`] whose methods block the calling thread. Cloning is cheap.
 ///
@@ -168,6 +170,31 @@ impl DhtBlocking {
     /// As [`Dht::to_bootstrap`].
     pub fn to_bootstrap(&self) -> Vec<String> {
         self.0.to_bootstrap()
+    }
+
+    /// As [`Dht::local_addrs`].
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.0.local_addrs()
+    }
+
+    /// As [`Dht::events`], as an iterator.
+    pub fn events(&self) -> EventIter {
+        EventIter::new(block_on(self.0.events()))
+    }
+
+    /// As [`Dht::trace`], as an iterator.
+    pub fn trace(&self) -> TraceIter {
+        TraceIter::new(block_on(self.0.trace()))
+    }
+
+    /// As [`Dht::snapshot`].
+    pub fn snapshot(&self) -> Option<Snapshot> {
+        block_on(self.0.snapshot())
+    }
+
+    /// As [`Dht::published`].
+    pub fn published(&self) -> Vec<MutableItem> {
+        block_on(self.0.published())
     }
 
     /// As [`Dht::shutdown`].

@@ -4,11 +4,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples};
+use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Snapshot};
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{GetError, PutError};
+use crate::event::NodeEvent;
 use crate::trace::TraceStep;
 
 /// Commands that may wait for the node; whoever comes then waits for room.
@@ -21,6 +22,10 @@ pub(crate) enum Command {
     Ask(Box<NewAsk>),
     /// Send the steps of all asks that start from now on here.
     Trace(mpsc::Sender<TraceStep>),
+    /// Send the events that happened lately, and those to come, here.
+    Watch(mpsc::Sender<NodeEvent>),
+    /// Give the state that would be saved now.
+    Snapshot(oneshot::Sender<Snapshot>),
     /// Stop, close the sockets, and say so.
     Shutdown(oneshot::Sender<()>),
 }

@@ -6,19 +6,21 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mainstay_dht_proto::{Event, Node, Transmit};
+use mainstay_dht_proto::{Event, Node, Outcome, Transmit};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Sleep, sleep_until};
-use tracing::debug;
+use tracing::{Instrument as _, debug, warn};
 
 use crate::command::{Command, QUEUE};
 use crate::driver::asks::OpenAsks;
 use crate::driver::port::{Port, Received, Sent};
 use crate::driver::resolver::Resolver;
+use crate::event::{Events, NodeEvent};
 use crate::handle::Dht;
 use crate::info::{Info, LocalAddrs, Published};
 use crate::listen::Ports;
+use crate::state::{Keeper, Saved};
 
 mod asks;
 pub(crate) mod port;
@@ -31,11 +33,17 @@ const BATCH: usize = 64;
 const DATAGRAM: usize = 2048;
 /// How long the published list of contacts may lag behind the table.
 const CONTACTS_EVERY: Duration = Duration::from_secs(1);
-/// How many contacts are published at most.
+/// How many contacts are published and saved at most.
 const CONTACTS: usize = 200;
 
 /// Spawns the task of a node and returns the first handle of it. Must run inside `runtime`.
-pub(crate) fn start(runtime: &Handle, node: Node, ports: Ports, names: Vec<Box<str>>) -> Dht {
+pub(crate) fn start(
+    runtime: &Handle,
+    node: Node,
+    ports: Ports,
+    names: Vec<Box<str>>,
+    life: Life,
+) -> Dht {
     let (commands, command_queue) = mpsc::channel(QUEUE);
     let (cancels, cancel_queue) = mpsc::unbounded_channel();
     let local = LocalAddrs {
@@ -51,15 +59,18 @@ pub(crate) fn start(runtime: &Handle, node: Node, ports: Ports, names: Vec<Box<s
         cancels: cancel_queue,
         asks: OpenAsks::default(),
         resolver: Resolver::new(names),
+        life,
         outbox: Outbox { published: published.clone(), dropped: 0, contacts: None },
         buffer: Box::new([0; DATAGRAM]),
     };
-    runtime.spawn(async move {
+    let span = tracing::info_span!("dht", local = %local.first());
+    let run = async move {
         // By the time that the acknowledgement is sent, the driver and its sockets are gone.
         if let Some(done) = driver.run().await {
             let _ = done.send(());
         }
-    });
+    };
+    runtime.spawn(run.instrument(span));
     Dht::new(commands, cancels, published)
 }
 
@@ -71,8 +82,36 @@ struct Driver {
     cancels: mpsc::UnboundedReceiver<u64>,
     asks: OpenAsks,
     resolver: Resolver,
+    life: Life,
     outbox: Outbox,
     buffer: Box<[u8; DATAGRAM]>,
+}
+
+/// What outlives the node, and who watches it live.
+#[derive(Default)]
+pub(crate) struct Life {
+    pub(crate) keeper: Option<Keeper>,
+    pub(crate) events: Events,
+}
+
+impl Life {
+    /// Completes when a state has been written; never without a state file. Cancel safe.
+    async fn saved(&mut self) -> Saved {
+        match &mut self.keeper {
+            Some(keeper) => keeper.saved().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn wrote(&mut self, saved: Saved) {
+        self.events.push(match saved {
+            Ok(path) => NodeEvent::StateSaved { path },
+            Err(reason) => {
+                warn!(error = %reason, "state not saved");
+                NodeEvent::StateNotSaved { reason }
+            }
+        });
+    }
 }
 
 /// What the driver shows to the handles.
@@ -104,7 +143,7 @@ impl Driver {
         self.ports.writable().await;
         self.resolver.start();
         let now = Instant::now();
-        self.set_wall_clock(now);
+        set_wall_clock(&mut self.node, now);
         self.node.handle_timeout(now);
         self.drain(now);
         let mut alarm = Alarm::new(now);
@@ -115,6 +154,7 @@ impl Driver {
             let woken = self.wait(&alarm, sleep.as_mut()).await;
             if let Err(stop) = woken.and_then(|command| self.turn(command)) {
                 self.publish_contacts(Instant::now());
+                self.save_at_last().await;
                 return match stop {
                     Stop::Asked(done) => Some(done),
                     Stop::Orphaned => None,
@@ -137,6 +177,10 @@ impl Driver {
                 Ok(None)
             }
             () = self.resolver.wait() => Ok(None),
+            saved = self.life.saved() => {
+                self.life.wrote(saved);
+                Ok(None)
+            }
             () = readable(self.ports.ipv4.as_ref()) => Ok(None),
             () = readable(self.ports.ipv6.as_ref()) => Ok(None),
             () = sleep, if alarm.is_set() => Ok(None),
@@ -146,7 +190,7 @@ impl Driver {
     /// Takes whatever is there by now: local work first, a bounded share of each.
     fn turn(&mut self, first: Option<Command>) -> Result<(), Stop> {
         let now = Instant::now();
-        self.set_wall_clock(now);
+        set_wall_clock(&mut self.node, now);
         let mut command = first;
         for _ in 0..BATCH {
             let Some(next) = command.or_else(|| self.commands.try_recv().ok()) else {
@@ -170,6 +214,7 @@ impl Driver {
             self.node.handle_timeout(now);
         }
         self.drain(now);
+        self.save_if_due(now);
         Ok(())
     }
 
@@ -181,6 +226,15 @@ impl Driver {
             }
             Command::Trace(steps) => {
                 self.asks.trace(steps);
+                Ok(())
+            }
+            Command::Watch(watcher) => {
+                self.life.events.watch(watcher);
+                Ok(())
+            }
+            Command::Snapshot(reply) => {
+                // Who asked may be gone.
+                let _ = reply.send(self.node.snapshot(now, CONTACTS));
                 Ok(())
             }
             Command::Shutdown(done) => Err(Stop::Asked(done)),
@@ -236,17 +290,23 @@ impl Driver {
     }
 
     fn event(&mut self, now: Instant, event: Event) {
+        if let Some(told) = told(&event) {
+            debug!(event = ?told, "node");
+            self.life.events.push(told);
+        }
         match event {
-            Event::Bootstrapped { nodes } => {
-                debug!(nodes, "bootstrap settled");
+            Event::Bootstrapped { .. } => {
                 self.publish_contacts(now);
                 self.publish(now);
+                self.hurry(now);
                 self.outbox.published.settle();
             }
-            Event::PublicAddress { addr, id } => debug!(%addr, %id, "public address learnt"),
             event => {
                 // What a caller learns from an answer must agree with what `info` tells.
-                if matches!(event, Event::Done { .. }) {
+                if let Event::Done { outcome, .. } = &event {
+                    if matches!(outcome, Outcome::Put(Ok(_))) {
+                        self.hurry(now);
+                    }
                     self.publish(now);
                 }
                 self.asks.event(event);
@@ -254,26 +314,47 @@ impl Driver {
         }
     }
 
+    fn hurry(&mut self, now: Instant) {
+        if let Some(keeper) = &mut self.life.keeper {
+            keeper.hurry(now);
+        }
+    }
+
+    fn save_if_due(&mut self, now: Instant) {
+        if let Some(keeper) = &mut self.life.keeper
+            && keeper.due().is_some_and(|due| due <= now)
+        {
+            keeper.save(now, self.node.snapshot(now, CONTACTS));
+        }
+    }
+
+    async fn save_at_last(&mut self) {
+        let Some(keeper) = &mut self.life.keeper else { return };
+        if let Some(saved) = keeper.finish(self.node.snapshot(Instant::now(), CONTACTS)).await {
+            self.life.wrote(saved);
+        }
+    }
+
     fn rebind(&mut self, now: Instant) {
         for port in [&mut self.ports.ipv4, &mut self.ports.ipv6].into_iter().flatten() {
-            port.rebind(now);
+            let local = port.local_addr();
+            if port.rebind(now) {
+                self.life.events.push(NodeEvent::SocketBound { local });
+            }
+            if port.take_loss() {
+                self.life.events.push(NodeEvent::SocketLost { local });
+            }
         }
     }
 
     /// The earliest time at which something is due that no socket and no command announces.
     fn deadline(&self) -> Option<Instant> {
         let rebind = |port: &Option<Port>| port.as_ref().and_then(Port::rebind_at);
-        [self.node.poll_timeout(), rebind(&self.ports.ipv4), rebind(&self.ports.ipv6)]
+        let save = self.life.keeper.as_ref().and_then(Keeper::due);
+        [self.node.poll_timeout(), rebind(&self.ports.ipv4), rebind(&self.ports.ipv6), save]
             .into_iter()
             .flatten()
             .min()
-    }
-
-    fn set_wall_clock(&mut self, now: Instant) {
-        // A clock before 1970 tells nothing.
-        if let Ok(unix) = SystemTime::now().duration_since(UNIX_EPOCH) {
-            self.node.set_wall_clock(now, unix);
-        }
     }
 
     fn publish(&mut self, now: Instant) {
@@ -293,6 +374,31 @@ impl Driver {
             self.node.contacts().iter().take(CONTACTS).map(|node| node.addr).collect();
         self.outbox.contacts = Some((now, table_size(&self.node.info())));
         self.outbox.published.publish_contacts(contacts.into());
+    }
+}
+
+/// Tells the node what time of day it is.
+pub(crate) fn set_wall_clock(node: &mut Node, now: Instant) {
+    // A clock before 1970 tells nothing.
+    if let Ok(unix) = SystemTime::now().duration_since(UNIX_EPOCH) {
+        node.set_wall_clock(now, unix);
+    }
+}
+
+/// What those who run the node should know of.
+fn told(event: &Event) -> Option<NodeEvent> {
+    match *event {
+        Event::Bootstrapped { nodes } => Some(NodeEvent::Settled { nodes }),
+        Event::PublicAddress { addr, id } => Some(NodeEvent::PublicAddress { address: addr, id }),
+        Event::Offline => Some(NodeEvent::Offline),
+        Event::Online { after } => Some(NodeEvent::Online { after }),
+        Event::BootstrapFailed { ipv6, attempts, retry } => {
+            Some(NodeEvent::BootstrapFailed { ipv6, attempts, retry })
+        }
+        Event::Resumed { late } => Some(NodeEvent::Resumed { late }),
+        Event::ClockJumped { forward, by } => Some(NodeEvent::ClockJumped { forward, by }),
+        // The others belong to asks.
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use mainstay_dht_proto::LookupError;
 use mainstay_krpc::item::{ItemError, MutableItem};
@@ -213,6 +214,20 @@ pub enum BuildError {
         /// How many.
         nodes: usize,
     },
+    /// Another node uses this state file; give each node its own.
+    #[error("{} is the state file of another node that runs; name another one", path.display())]
+    StateInUse {
+        /// The state file.
+        path: PathBuf,
+    },
+    /// The state file's folder cannot be used: it is missing, or not writable.
+    #[error("cannot use {} as a state file; check that its folder exists and is writable", path.display())]
+    State {
+        /// The state file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The operating system gave no randomness to seed the node with.
     #[error("the operating system gave no randomness")]
     Entropy(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -224,7 +239,10 @@ pub enum BuildError {
 impl From<BuildError> for io::Error {
     fn from(error: BuildError) -> Self {
         let kind = match &error {
-            BuildError::Bind { source, .. } | BuildError::Runtime(source) => source.kind(),
+            BuildError::Bind { source, .. }
+            | BuildError::Runtime(source)
+            | BuildError::State { source, .. } => source.kind(),
+            BuildError::StateInUse { .. } => io::ErrorKind::ResourceBusy,
             BuildError::NoFamily => io::ErrorKind::Unsupported,
             BuildError::Bootstrap { .. } => io::ErrorKind::InvalidInput,
             BuildError::NotConnected { .. } => io::ErrorKind::TimedOut,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples};
+use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Snapshot};
 use mainstay_keys::PublicKey;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MAX_SALT, MutableItem};
@@ -16,6 +16,7 @@ use crate::blocking::DhtBlocking;
 use crate::builder::DhtBuilder;
 use crate::command::{CancelOnDrop, Command, NewAsk, Pong, Reply};
 use crate::error::{GetError, PingError, PutError};
+use crate::event::EventStream;
 use crate::info::{Info, Published, Readiness};
 use crate::stream::{GetStream, Start};
 use crate::trace::TraceStream;
@@ -280,7 +281,32 @@ impl Dht {
         stream
     }
 
-    /// Stops the node and waits until its sockets are closed. All questions that are open, and all
+    /// What happens to the node: first what happened of late, then what comes.
+    pub async fn events(&self) -> EventStream {
+        let (watcher, stream) = EventStream::channel();
+        // A node that is gone drops the sender, and the stream has ended.
+        let _ = self.shared.commands.send(Command::Watch(watcher)).await;
+        stream
+    }
+
+    /// What the node would save now ([`DhtBuilder::state_file`]), for those who keep it elsewhere than in a file;
+    /// `None` if the node is gone.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        let (reply, snapshot) = oneshot::channel();
+        self.shared.commands.send(Command::Snapshot(reply)).await.ok()?;
+        snapshot.await.ok()
+    }
+
+    /// The signed items that this node stored in the network, in this run and, with a state file, in earlier ones:
+    /// the last 1,024, the latest last.
+    ///
+    /// Nodes forget items after two hours ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)); who wants to
+    /// keep them puts these again. Empty without a [state file](DhtBuilder::state_file).
+    pub async fn published(&self) -> Vec<MutableItem> {
+        self.snapshot().await.map(|snapshot| snapshot.published).unwrap_or_default()
+    }
+
+    /// Stops the node, writes its state file, if it has one, and waits until its sockets are closed. All questions that are open, and all
     /// that come after, end with an error. May be called more than once.
     pub async fn shutdown(&self) {
         let (done, stopped) = oneshot::channel();

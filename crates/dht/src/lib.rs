@@ -29,12 +29,13 @@
 //! - [`DhtBuilder`] says where to listen and whom to join through. Building is synchronous, asks no
 //!   name server, and works outside of a tokio runtime, too.
 //! - [`GetStream`] yields answers as they arrive and ends when the lookup has settled.
+//! - [`Dht::events`] tells what happens to the node; [`DhtBuilder::state_file`] lets it start where it stopped.
 //! - [`Testnet`] is a network of ordinary nodes on loopback.
 //!
 //! # What runs
 //!
 //! One task a node, no thread of its own. It sleeps until the earliest of a datagram, a command and
-//! the node's next deadline; nothing polls on a tick. [BEP 5](https://www.bittorrent.org/beps/bep_0005.html)
+//! the node's next deadline; nothing polls on a tick. A state file is written on tokio's threads for blocking work. [BEP 5](https://www.bittorrent.org/beps/bep_0005.html)
 //! and its extensions live in `mainstay-dht-proto`.
 
 mod blocking;
@@ -42,10 +43,12 @@ mod builder;
 mod command;
 mod driver;
 mod error;
+mod event;
 mod handle;
 mod info;
 mod listen;
 mod runtime;
+mod state;
 mod stream;
 mod testnet;
 mod trace;
@@ -54,15 +57,17 @@ pub use blocking::DhtBlocking;
 pub use builder::{DEFAULT_BOOTSTRAP, DEFAULT_PORT, DhtBuilder};
 pub use command::Pong;
 pub use error::{BuildError, GetError, PingError, PutError};
+pub use event::{EventIter, EventStream, NodeEvent};
 pub use handle::Dht;
 pub use info::Info;
+pub use state::{StateError, read_state, write_state};
 pub use stream::{GetIter, GetStream};
 pub use testnet::{Testnet, TestnetBuilder};
-pub use trace::{TraceStep, TraceStream};
+pub use trace::{TraceIter, TraceStep, TraceStream};
 
 pub use mainstay_dht_proto::{
-    AddressPolicy, Counters, FamilyInfo, LimitConfig, LookupReport, PutReport, QueryId, RemoteNode,
-    Samples, Step, StepKind, StoreConfig,
+    AddressPolicy, Counters, FamilyInfo, Identity, LimitConfig, LookupReport, Methods, PutReport,
+    QueryId, RemoteNode, Samples, SavedNode, Snapshot, SnapshotError, Step, StepKind, StoreConfig,
 };
 pub use mainstay_krpc::Id;
 pub use mainstay_krpc::item::{ImmutableItem, ItemError, MutableItem};

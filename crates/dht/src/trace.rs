@@ -9,6 +9,8 @@ use mainstay_dht_proto::{QueryId, Step};
 use mainstay_krpc::Id;
 use tokio::sync::mpsc;
 
+use crate::runtime::block_on;
+
 /// One step of one lookup or put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -60,5 +62,28 @@ impl Stream for TraceStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<TraceStep>> {
         self.0.poll_recv(context)
+    }
+}
+
+/// A [`TraceStream`] for threads: an iterator that blocks until the next step.
+#[derive(Debug)]
+pub struct TraceIter(TraceStream);
+
+impl TraceIter {
+    pub(crate) fn new(stream: TraceStream) -> Self {
+        Self(stream)
+    }
+
+    /// A step that is there already, if any.
+    pub fn try_next(&mut self) -> Option<TraceStep> {
+        self.0.try_next()
+    }
+}
+
+impl Iterator for TraceIter {
+    type Item = TraceStep;
+
+    fn next(&mut self) -> Option<TraceStep> {
+        block_on(self.0.next())
     }
 }

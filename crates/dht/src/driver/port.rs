@@ -26,6 +26,8 @@ pub(crate) struct Port {
     faults: u8,
     rebind_at: Option<Instant>,
     rebind_wait: Duration,
+    /// Whether the socket was lost and nobody was told yet.
+    loss: bool,
 }
 
 /// What one attempt to read brought.
@@ -61,6 +63,7 @@ impl Port {
             faults: 0,
             rebind_at: None,
             rebind_wait: REBIND_MIN,
+            loss: false,
         })
     }
 
@@ -161,12 +164,18 @@ impl Port {
         }
     }
 
+    /// Whether the socket was lost since this was called last.
+    pub(crate) fn take_loss(&mut self) -> bool {
+        std::mem::take(&mut self.loss)
+    }
+
     fn fault(&mut self, now: Instant, error: &io::Error) {
         self.faults = self.faults.saturating_add(1);
         debug!(local = %self.local, %error, faults = self.faults, "socket error");
         if self.faults >= FAULTS_BEFORE_REBIND {
             warn!(local = %self.local, %error, "socket lost, it will be bound again");
             self.socket = None;
+            self.loss = true;
             self.rebind_at = Some(now + self.rebind_wait);
         }
     }
