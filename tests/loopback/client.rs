@@ -2,6 +2,7 @@
 //! Its rules are proven beside its code; here it is that they hold with sockets, threads and runtimes.
 
 mod faults;
+mod processes;
 mod publishing;
 mod relay;
 mod relays;

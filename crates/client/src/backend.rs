@@ -27,10 +27,26 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     fn patience(&self) -> Duration;
 
     /// Stores the packet; with `cas`, only in place of the packet of that timestamp.
-    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> PublishResult;
+    ///
+    /// 0 stands for no packet.
+    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> Published;
 
     /// Sends each packet it finds, and ends when there are no more to come.
     async fn resolve(&self, question: Question, finds: Finds) -> End;
+}
+
+/// What came of a publish at a backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    pub(crate) result: PublishResult,
+    /// How many of those behind it hold another packet and refused ours.
+    pub(crate) refused: usize,
+}
+
+impl From<PublishResult> for Published {
+    fn from(result: PublishResult) -> Self {
+        Self { result, refused: 0 }
+    }
 }
 
 /// What is asked of a backend.

@@ -4,9 +4,9 @@
 
 #[cfg(feature = "dht")]
 use mainstay_dht::Dht;
-use mainstay_keys::PublicKey;
+use mainstay_keys::{Keypair, PublicKey};
 use mainstay_packets::dns::TYPE;
-use mainstay_packets::{SignedPacket, Timestamp};
+use mainstay_packets::{SignedPacket, SignedPacketBuilder, Timestamp};
 
 use crate::cache::Cache;
 use crate::client::Client;
@@ -14,7 +14,9 @@ use crate::error::{PublishError, ResolveError};
 use crate::freshness::Policy;
 use crate::names::{NameAnswer, ResolveNameError};
 use crate::report::{PublishReport, Resolution};
+use crate::resolve_stream::ResolveIter;
 use crate::runtime::block_on;
+use crate::update::{CurrentZone, EditError, UpdateError, Updated};
 
 /// A [`Client`] whose methods block the calling thread; from [`Client::as_blocking`].
 ///
@@ -62,6 +64,24 @@ impl ClientBlocking {
         cas: Option<Timestamp>,
     ) -> Result<PublishReport, PublishError> {
         block_on(self.client.publish_report(packet, cas))
+    }
+
+    /// See [`Client::update`].
+    ///
+    /// # Errors
+    /// As [`Client::update`].
+    pub fn update(
+        &self,
+        keypair: &Keypair,
+        edit: impl FnMut(&CurrentZone) -> Result<SignedPacketBuilder, EditError>,
+    ) -> Result<Updated, UpdateError> {
+        block_on(self.client.update(keypair, edit))
+    }
+
+    /// See [`Client::resolve_stream`]; each step waits for the next better answer.
+    #[must_use]
+    pub fn resolve_iter(&self, key: &PublicKey) -> ResolveIter {
+        ResolveIter::new(self.client.resolve_stream(key))
     }
 
     /// See [`Client::resolve`].

@@ -91,11 +91,12 @@ impl Client {
 
 /// Publishing.
 impl Client {
-    /// Publishes a packet through every backend, in place of the packet of timestamp `cas`, if given.
+    /// Publishes a packet through every backend, in place of the packet of timestamp `cas`, if given; 0 stands for
+    /// none, and lets only the first packet of a key through.
     ///
     /// Succeeds when a backend has stored it and none knows a newer packet. Without `cas` it replaces
     /// whatever older packet there is; pass the timestamp of the packet that yours was made from to
-    /// lose no update of another publisher. Publishing the same packet again is a republish, and
+    /// lose no update of another publisher, or let [`Self::update`] do all of it. Publishing the same packet again is a republish, and
     /// always allowed.
     ///
     /// Waits for every backend, each until its deadline, since any of them may know of a rival. A
@@ -196,6 +197,11 @@ impl Client {
     #[must_use]
     pub fn max_recursion_depth(&self) -> u8 {
         self.max_recursion_depth
+    }
+
+    /// What all clones share.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// Whose servers names under keys have lately been resolved to.

@@ -18,6 +18,7 @@ use crate::publishing::Publishes;
 use crate::report::{Answer, AnswerOutcome, Failure, Resolution, Source};
 use crate::runtime::Background;
 use crate::seen::Seen;
+use crate::update::Turns;
 
 /// What all clones of a client share.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Engine {
     pub(crate) backends: Vec<Arc<dyn Backend>>,
     pub(crate) flights: Flights,
     pub(crate) publishes: Publishes,
+    pub(crate) turns: Turns,
     pub(crate) background: Background,
 }
 
@@ -46,6 +48,7 @@ impl Engine {
             backends,
             flights: Flights::default(),
             publishes: Publishes::default(),
+            turns: Turns::default(),
             background,
         }
     }
@@ -172,7 +175,7 @@ impl Engine {
     }
 }
 
-fn from_cache(cached: Cached) -> Resolution {
+pub(crate) fn from_cache(cached: Cached) -> Resolution {
     Resolution {
         packet: cached.packet,
         source: Source::Cache,
@@ -181,7 +184,7 @@ fn from_cache(cached: Cached) -> Resolution {
     }
 }
 
-fn conclude(progress: &Progress) -> Result<Resolution, ResolveError> {
+pub(crate) fn conclude(progress: &Progress) -> Result<Resolution, ResolveError> {
     let answers = progress.answers().to_vec();
     let Some(best) = progress.best() else {
         return Err(ResolveError::from_answers(answers));

@@ -63,12 +63,14 @@ mod report;
 mod reqwest_builder;
 #[cfg(all(feature = "reqwest-resolve", not(target_family = "wasm")))]
 mod reqwest_resolve;
+mod resolve_stream;
 mod runtime;
 #[cfg(test)]
 mod scripted;
 mod seen;
 #[cfg(all(feature = "tls", not(target_family = "wasm")))]
 pub mod tls;
+mod update;
 
 #[cfg(not(target_family = "wasm"))]
 pub use blocking::ClientBlocking;
@@ -92,3 +94,7 @@ pub use report::{
     Answer, AnswerOutcome, BackendName, Failure, PublishOutcome, PublishReport, PublishResult,
     Resolution, Source,
 };
+#[cfg(not(target_family = "wasm"))]
+pub use resolve_stream::ResolveIter;
+pub use resolve_stream::ResolveStream;
+pub use update::{CurrentZone, EditError, MAX_UPDATE_ATTEMPTS, UpdateError, Updated};

@@ -10,7 +10,7 @@ use mainstay_keys::PublicKey;
 use mainstay_packets::{SignedPacket, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::backend::{Backend, Reach};
+use crate::backend::{Backend, Published, Reach};
 use crate::cache::Cached;
 use crate::engine::Engine;
 use crate::error::{ConcurrencyError, PublishError};
@@ -158,11 +158,7 @@ impl Departure {
     async fn publish(&mut self) -> Outcome {
         self.compare_with_memory().await.map_err(PublishError::Concurrency)?;
         let report = self.ask_all().await;
-        let conflict = report.outcomes.iter().find_map(|outcome| match &outcome.result {
-            PublishResult::Conflict { conflict } => Some(*conflict),
-            PublishResult::Stored { .. } | PublishResult::Failed(_) => None,
-        });
-        if let Some(conflict) = conflict {
+        if let Some(conflict) = self.conflict(&report) {
             self.settle(conflict, &report).await?;
         } else if report.stored_backends() == 0 {
             return Err(PublishError::NotStored(report));
@@ -170,6 +166,19 @@ impl Departure {
         self.engine.remember(Cached::seen_now(self.packet.clone())).await;
         self.engine.flights.outdate(self.packet.public_key());
         Ok(report)
+    }
+
+    /// The first sign of a rival among the answers: a backend that refused, or some nodes behind one that stored.
+    fn conflict(&self, report: &PublishReport) -> Option<ConcurrencyError> {
+        report.outcomes.iter().find_map(|outcome| match &outcome.result {
+            PublishResult::Conflict { conflict } => Some(*conflict),
+            PublishResult::Stored { .. } if outcome.refused == 0 => None,
+            PublishResult::Stored { .. } if self.cas.is_some() => {
+                Some(ConcurrencyError::CasFailed { seen: None })
+            }
+            PublishResult::Stored { .. } => Some(ConcurrencyError::NotMostRecent { seen: None }),
+            PublishResult::Failed(_) => None,
+        })
     }
 
     /// Refuses what memory knows to be overtaken.
@@ -233,10 +242,10 @@ async fn ask(
     cas: Option<Timestamp>,
 ) -> PublishOutcome {
     let patience = backend.patience();
-    let result = timeout(patience, backend.publish(packet, cas))
+    let Published { result, refused } = timeout(patience, backend.publish(packet, cas))
         .await
-        .unwrap_or(PublishResult::Failed(Failure::TimedOut { after: patience }));
-    PublishOutcome { backend: backend.name(), result }
+        .unwrap_or(PublishResult::Failed(Failure::TimedOut { after: patience }).into());
+    PublishOutcome { backend: backend.name(), result, refused }
 }
 
 #[cfg(test)]

@@ -228,12 +228,17 @@ pub struct PublishOutcome {
     pub backend: BackendName,
     /// What came of it.
     pub result: PublishResult,
+    /// How many DHT nodes refused the packet for another one that they hold, though enough others stored it.
+    pub refused: usize,
 }
 
 impl fmt::Display for PublishOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.backend)?;
         match &self.result {
+            PublishResult::Stored { nodes: Some(nodes) } if self.refused > 0 => {
+                write!(f, "stored at {nodes} nodes, {} hold another packet", self.refused)
+            }
             PublishResult::Stored { nodes: Some(nodes) } => write!(f, "stored at {nodes} nodes"),
             PublishResult::Stored { nodes: None } => f.write_str("stored"),
             PublishResult::Conflict { conflict } => write!(f, "{conflict}"),

@@ -11,7 +11,7 @@ use mainstay_packets::{SignedPacket, Timestamp};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::backend::{Backend, End, Find, Finds, Question, Reach};
+use crate::backend::{Backend, End, Find, Finds, Published, Question, Reach};
 use crate::cache::{Cache, InMemoryCache};
 use crate::engine::Engine;
 use crate::freshness::Freshness;
@@ -30,6 +30,8 @@ pub(crate) struct Scripted {
     /// When it says that it last saw its packets, if not just now.
     last_seen: Option<Timestamp>,
     pub(crate) stores: Mutex<PublishResult>,
+    /// How many nodes behind it refuse what it stores.
+    pub(crate) refused: Mutex<usize>,
     /// Each answer waits for a permit.
     pub(crate) gate: Semaphore,
     /// Whether answers to publishes do not.
@@ -47,6 +49,7 @@ impl Scripted {
             end: Mutex::new(End::Exhausted),
             last_seen: None,
             publishes_freely: false,
+            refused: Mutex::default(),
             stores: Mutex::new(PublishResult::Stored { nodes: Some(20) }),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             asked: Mutex::default(),
@@ -98,7 +101,7 @@ impl Backend for Scripted {
         PATIENCE
     }
 
-    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> PublishResult {
+    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> Published {
         self.published.lock().unwrap().push((packet.clone(), cas));
         if !self.publishes_freely {
             self.pass().await;
@@ -107,7 +110,7 @@ impl Backend for Scripted {
         if matches!(result, PublishResult::Stored { .. }) {
             *self.finds.lock().unwrap() = vec![packet.clone()];
         }
-        result
+        Published { result, refused: *self.refused.lock().unwrap() }
     }
 
     async fn resolve(&self, question: Question, finds: Finds) -> End {

@@ -65,23 +65,24 @@ pub use mainstay_packets::{
     VerifyError as SignedPacketVerifyError, dns, parse_type, type_name,
 };
 
-#[cfg(all(
-    any(feature = "dht", feature = "relays", feature = "endpoints"),
-    not(target_family = "wasm")
-))]
-pub use mainstay_client::ClientBlocking;
 #[cfg(all(feature = "tls", not(target_family = "wasm")))]
 pub use mainstay_client::tls;
 #[cfg(any(feature = "dht", feature = "relays", feature = "endpoints"))]
 pub use mainstay_client::{
     Answer, AnswerOutcome, Answers, BackendName, BuildError, Cache, CacheError, Cached, Client,
-    ClientBuilder, ConcurrencyError, DEFAULT_CACHE_SIZE, DEFAULT_MAX_RECURSION_DEPTH,
-    DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, DEFAULT_RELAY_TIMEOUT, Failure, Freshness, Hop,
-    InMemoryCache, Known, NameAnswer, Peek, Policy, PublishError, PublishOutcome, PublishReport,
-    PublishResult, Put, Resolution, ResolveError, ResolveNameError, Source, Verdict,
+    ClientBuilder, ConcurrencyError, CurrentZone, DEFAULT_CACHE_SIZE, DEFAULT_MAX_RECURSION_DEPTH,
+    DEFAULT_MAXIMUM_TTL, DEFAULT_MINIMUM_TTL, DEFAULT_RELAY_TIMEOUT, EditError, Failure, Freshness,
+    Hop, InMemoryCache, Known, MAX_UPDATE_ATTEMPTS, NameAnswer, Peek, Policy, PublishError,
+    PublishOutcome, PublishReport, PublishResult, Put, Resolution, ResolveError, ResolveNameError,
+    ResolveStream, Source, UpdateError, Updated, Verdict,
 };
 #[cfg(feature = "endpoints")]
 pub use mainstay_client::{Attempt, Attempts, CouldNotResolveEndpoint, DeadEnd, Endpoint};
+#[cfg(all(
+    any(feature = "dht", feature = "relays", feature = "endpoints"),
+    not(target_family = "wasm")
+))]
+pub use mainstay_client::{ClientBlocking, ResolveIter};
 #[cfg(feature = "relays")]
 pub use mainstay_client::{DEFAULT_RELAYS, InvalidRelayUrl};
 

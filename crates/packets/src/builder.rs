@@ -16,7 +16,7 @@ use self::writer::Writer;
 use crate::{
     Owner, SignedPacket, Timestamp, TimestampError,
     dns::{
-        Name, ResourceRecord,
+        Name, ResourceRecord, TYPE,
         rdata::{A, AAAA, CAA, CNAME, HTTPS, MX, NS, RData, SRV, SVCB, TXT},
     },
     owner::Origin,
@@ -122,6 +122,30 @@ impl SignedPacketBuilder {
     #[must_use]
     pub fn caa(self, name: Owner, authorization: CAA<'_>, ttl: u32) -> Self {
         self.rdata(name, RData::CAA(authorization), ttl)
+    }
+
+    /// Takes out the records of a name, those of one type or all of them.
+    ///
+    /// The name is one below the key, as [`Self::txt`] and the others take it; case does not matter. Records that are
+    /// added later stay.
+    ///
+    /// ```
+    /// use mainstay_packets::{Keypair, SignedPacket, dns::TYPE};
+    ///
+    /// let zone = SignedPacket::builder()
+    ///     .txt("greeting".try_into()?, "hello".try_into()?, 300)
+    ///     .remove(&"greeting".try_into()?, Some(TYPE::TXT))
+    ///     .txt("greeting".try_into()?, "good evening".try_into()?, 300)
+    ///     .sign(&Keypair::random())?;
+    /// assert_eq!(zone.all_resource_records().len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn remove(mut self, name: &Owner, rtype: Option<TYPE>) -> Self {
+        self.drafts.retain(|draft| {
+            !draft.owner.is_same_place(name) || rtype.is_some_and(|rtype| rtype != draft.typed())
+        });
+        self
     }
 
     /// Signs with this timestamp rather than [`Timestamp::now`]; see [`Timestamp::after`] for replacing a packet.

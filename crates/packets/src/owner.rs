@@ -42,6 +42,12 @@ impl Owner {
         Self { labels: Box::default(), at_apex: true }
     }
 
+    /// Whether both stand in one place of a zone, whichever way they were made.
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        // The lengths among the labels are below the letters, so only letters lose their case.
+        self.labels.eq_ignore_ascii_case(&other.labels)
+    }
+
     /// The root name, for records whose name does not matter.
     pub(crate) fn root() -> Name<'static> {
         Name::new_with_labels(&[])

@@ -137,7 +137,8 @@ impl Relay {
         }
         let is = standing.as_ref().map(SignedPacket::timestamp);
         let same = standing.is_some_and(|standing| standing.is_same_as(&incoming));
-        if !same && if_match(head).is_some_and(|expected| is != Some(expected)) {
+        let is = is.unwrap_or(Timestamp::from(0));
+        if !same && if_match(head).is_some_and(|expected| is != expected) {
             return reply(412, "", b"cas failed");
         }
         state.packets.insert(key, incoming);

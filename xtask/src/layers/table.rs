@@ -139,6 +139,7 @@ pub(crate) const TABLE: &[Row] = &[
             "async-trait",
             "futures-util",
             "heed",
+            "js-sys",
             "moka",
             "rand",
             "reqwest",

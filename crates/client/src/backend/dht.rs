@@ -10,9 +10,13 @@ use async_trait::async_trait;
 use mainstay_dht::{Dht, GetError, MutableItem, PutError};
 use mainstay_packets::{SignedPacket, Timestamp};
 
-use crate::backend::{Backend, End, Find, Finds, Question};
+use crate::backend::{Backend, End, Find, Finds, Published, Question};
 use crate::error::ConcurrencyError;
 use crate::report::{BackendName, Failure, PublishResult, Source};
+
+/// With these codes a node refuses what is not the successor of what it holds
+/// ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)).
+const CONFLICTS: [i64; 2] = [301, 302];
 
 /// A DHT node that packets are published through.
 #[derive(Debug)]
@@ -69,13 +73,13 @@ impl Backend for DhtBackend {
         self.patience
     }
 
-    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> PublishResult {
+    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> Published {
         let Some(cas) = cas.map(Timestamp::to_seq).map_or(Some(None), |seq| seq.map(Some)) else {
-            return PublishResult::Failed(Failure::Unrepresentable);
+            return PublishResult::Failed(Failure::Unrepresentable).into();
         };
         let item = match packet.to_mutable_item() {
             Ok(item) => item,
-            Err(error) => return failed(error.into()),
+            Err(error) => return failed(error.into()).into(),
         };
         let mut put = self.dht.put_mutable(item.clone(), cas).await;
         if matches!(put, Err(PutError::NoNodes)) && self.dht.ready().await {
@@ -83,7 +87,9 @@ impl Backend for DhtBackend {
         }
         let conflict = match put {
             Ok(report) => {
-                return PublishResult::Stored { nodes: Some(report.stored) };
+                let rivals = report.refused.iter().filter(|(_, code)| CONFLICTS.contains(code));
+                let result = PublishResult::Stored { nodes: Some(report.stored) };
+                return Published { result, refused: rivals.count() };
             }
             Err(PutError::Conflict { newest, .. }) => {
                 ConcurrencyError::CasFailed { seen: newest.and_then(timestamp) }
@@ -91,9 +97,9 @@ impl Backend for DhtBackend {
             Err(PutError::NotMostRecent { newest }) => {
                 ConcurrencyError::NotMostRecent { seen: newest.and_then(timestamp) }
             }
-            Err(error) => return failed(error),
+            Err(error) => return failed(error).into(),
         };
-        PublishResult::Conflict { conflict }
+        PublishResult::Conflict { conflict }.into()
     }
 
     async fn resolve(&self, question: Question, finds: Finds) -> End {

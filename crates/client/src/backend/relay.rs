@@ -10,7 +10,7 @@ use mainstay_packets::{SignedPacket, Timestamp};
 use mainstay_relay::{Conflict, Policy, RelayClient, RelayError, RelayOptions};
 use url::Url;
 
-use crate::backend::{Backend, End, Find, Finds, Question, Reach};
+use crate::backend::{Backend, End, Find, Finds, Published, Question, Reach};
 use crate::error::{BuildError, ConcurrencyError};
 use crate::report::{BackendName, Failure, PublishResult, Source};
 
@@ -55,8 +55,8 @@ impl Backend for RelayBackend {
         self.patience
     }
 
-    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> PublishResult {
-        match self.relay.publish(packet, cas).await {
+    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> Published {
+        let result = match self.relay.publish(packet, cas).await {
             Ok(stored) => {
                 let nodes = stored.nodes.map(|nodes| usize::try_from(nodes).unwrap_or(usize::MAX));
                 PublishResult::Stored { nodes }
@@ -65,7 +65,8 @@ impl Backend for RelayBackend {
                 Some(conflict) => PublishResult::Conflict { conflict: as_ours(conflict) },
                 None => PublishResult::Failed(Failure::Relay(Arc::new(error))),
             },
-        }
+        };
+        result.into()
     }
 
     async fn resolve(&self, question: Question, finds: Finds) -> End {

@@ -6,6 +6,9 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use js_sys::{Function, Promise, Reflect, global};
+use wasm_bindgen_futures::JsFuture;
+
 /// The event loop that carries a client's work.
 #[derive(Clone, Debug)]
 pub(crate) struct Background;
@@ -20,6 +23,20 @@ impl Background {
     /// Runs `work` to its end, whoever still waits for it.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + 'static) {
         wasm_bindgen_futures::spawn_local(work);
+    }
+
+    /// Waits so long; not at all where there is no `setTimeout`.
+    pub(crate) async fn sleep(&self, pause: Duration) {
+        let millis = u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
+        let over = Promise::new(&mut |resolve, _reject| {
+            let set_timeout = Reflect::get(&global(), &"setTimeout".into());
+            let set = set_timeout.ok().map(Function::from);
+            let set = set.map(|set| set.call2(&global(), &resolve, &millis.into()));
+            if !matches!(set, Some(Ok(_))) {
+                let _ = resolve.call0(&global());
+            }
+        });
+        let _ = JsFuture::from(over).await;
     }
 }
 

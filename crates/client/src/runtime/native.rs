@@ -13,6 +13,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
 
 static SHARED: OnceLock<Runtime> = OnceLock::new();
 
@@ -52,6 +53,18 @@ impl Background {
     /// Runs `work` to its end, whoever still waits for it.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.0.spawn(work);
+    }
+
+    /// Waits so long, under any executor.
+    pub(crate) async fn sleep(&self, pause: Duration) {
+        let (sender, over) = oneshot::channel();
+        self.spawn(async move {
+            tokio::time::sleep(pause).await;
+            // Whoever waited may be gone.
+            let _ = sender.send(());
+        });
+        // An error is the end of the runtime, after which there is nothing to wait for.
+        let _ = over.await;
     }
 
     /// Makes what is built inside `build` run here.

@@ -262,7 +262,8 @@ fn store(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, holder: &Holder) {
         Goal::PutMutable { item, cas, .. } => {
             // Each node is held to the number it told us itself, and only where the caller wants that:
             // a node with an old copy of what the caller has read would refuse the caller's number.
-            let cas = cas.and(holder.holds);
+            // One that holds nothing is held to that: 0 is compared only where somebody was faster.
+            let cas = cas.map(|_| holder.holds.unwrap_or(0));
             Method::Put(Put::mutable(token, item, cas))
         }
         Goal::PutImmutable { item } => Method::Put(Put::immutable(token, item)),

@@ -295,3 +295,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn records_are_removed_by_name_and_type_whatever_their_case() {
+    let keypair = Keypair::from_secret_key(&[9; 32]);
+    let records = SignedPacketBuilder::default()
+        .txt("Www".try_into().unwrap(), "x".try_into().unwrap(), 300)
+        .a("www".try_into().unwrap(), [192, 0, 2, 1].into(), 300)
+        .a("www.www".try_into().unwrap(), [192, 0, 2, 2].into(), 300);
+    let left = |records: SignedPacketBuilder, name: &str, rtype| {
+        let left = records.remove(&name.try_into().unwrap(), rtype).sign(&keypair).unwrap();
+        left.all_resource_records().len()
+    };
+    let signed = records.sign(&keypair).unwrap();
+    for records in [records, signed.to_builder()] {
+        assert_eq!(left(records.clone(), "WWW", None), 1);
+        assert_eq!(left(records.clone(), "www", Some(TYPE::A)), 2);
+        assert_eq!(left(records.clone(), "www.@", Some(TYPE::MX)), 3);
+        assert_eq!(left(records, "@", None), 3);
+    }
+}

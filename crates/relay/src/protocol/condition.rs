@@ -59,8 +59,8 @@ impl FromStr for EntityTag {
 #[error("this is neither a timestamp in microseconds nor an entity tag of a packet")]
 pub struct MalformedTag;
 
-/// Writes `If-Match` for a publisher who replaces the packet of this timestamp: the microseconds, without quotes, which
-/// relays of every generation that know conditions understand.
+/// Writes `If-Match` for a publisher who replaces the packet of this timestamp, or none if it is 0: the microseconds,
+/// without quotes, which relays of every generation that know conditions understand.
 #[must_use]
 pub fn if_match(replaced: Timestamp) -> String {
     replaced.as_u64().to_string()
@@ -71,7 +71,7 @@ pub fn if_match(replaced: Timestamp) -> String {
 pub enum Expected {
     /// Any packet, but one: `*`.
     Any,
-    /// The packet with this timestamp: microseconds, with or without quotes.
+    /// The packet with this timestamp: microseconds, with or without quotes. 0 expects that there is none.
     At(Timestamp),
     /// Exactly this packet: one tag.
     Exactly(EntityTag),
@@ -81,6 +81,9 @@ impl Expected {
     /// Whether the packet that is there is the expected one.
     #[must_use]
     pub fn is(&self, present: Option<&SignedPacket>) -> bool {
+        if *self == Self::At(Timestamp::from(0)) && present.is_none() {
+            return true;
+        }
         present.is_some_and(|present| match self {
             Self::Any => true,
             Self::At(timestamp) => present.timestamp() == *timestamp,
@@ -195,9 +198,11 @@ mod tests {
         assert!(met("*"));
         assert!(!met("1699999999999999"));
         assert!(!met(&EntityTag::of(&packet(MICROS, "other")).to_string()));
-        for text in ["*", tag.as_str(), "0", "1700000000000000"] {
+        for text in ["*", tag.as_str(), "1700000000000000"] {
             assert!(!text.parse::<Expected>().unwrap().is(None), "{text} needs a packet");
         }
+        let nothing: Expected = "0".parse().unwrap();
+        assert!(nothing.is(None) && !nothing.is(Some(&present)));
         for text in ["", "-1", "+1", "1.0", "\"1", "1, 2", "Tue, 14 Nov 2023 22:13:20 GMT"] {
             assert_eq!(text.parse::<Expected>(), Err(MalformedTag), "{text}");
         }
