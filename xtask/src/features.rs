@@ -190,8 +190,8 @@ mod tests {
     #[test]
     fn a_feature_that_full_forgets_fails() {
         let mut facade = facade();
-        facade.features.insert("lmdb-cache".to_owned(), Vec::new());
-        assert_eq!(manifest(&facade), ["`full` does not switch on `lmdb-cache`"]);
+        facade.features.insert("forgotten".to_owned(), Vec::new());
+        assert_eq!(manifest(&facade), ["`full` does not switch on `forgotten`"]);
     }
 
     #[test]

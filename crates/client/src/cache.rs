@@ -2,7 +2,13 @@
 //!
 //! Separate so that a cache can be written without knowing anything of networks or policies.
 
+#[cfg(all(feature = "disk-cache", not(target_family = "wasm")))]
+mod disk;
+#[cfg(all(feature = "lmdb-cache", not(target_family = "wasm")))]
+mod lmdb;
 mod memory;
+#[cfg(all(any(feature = "disk-cache", feature = "lmdb-cache"), not(target_family = "wasm")))]
+mod persistent;
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +18,15 @@ use mainstay_keys::PublicKey;
 use mainstay_packets::{SignedPacket, Timestamp};
 use thiserror::Error;
 
+#[cfg(all(feature = "disk-cache", not(target_family = "wasm")))]
+pub use disk::DiskCache;
+#[cfg(all(feature = "lmdb-cache", not(target_family = "wasm")))]
+pub use lmdb::LmdbCache;
 pub use memory::InMemoryCache;
+#[cfg(all(any(feature = "disk-cache", feature = "lmdb-cache"), not(target_family = "wasm")))]
+pub use persistent::{
+    CacheFault, CacheOptions, CacheStatus, Durability, OpenCacheError, SetAside, Writing,
+};
 
 /// How many packets the default cache holds.
 pub const DEFAULT_CACHE_SIZE: usize = 1000;

@@ -32,6 +32,8 @@
 //! |---|---|
 //! | `dht` (default) | the Mainline DHT as a backend |
 //! | `relays` (default) | HTTP relays as backends |
+//! | `lmdb-cache` | a cache on disk that many processes share, by LMDB |
+//! | `disk-cache` | a cache on disk for one process, by an engine in safe Rust |
 //! | `endpoints` | where a service can be reached, by SVCB and HTTPS records |
 //! | `tls` | TLS by keys instead of certificates, with rustls |
 //! | `reqwest-resolve` | the client as the DNS of reqwest |
@@ -77,7 +79,15 @@ pub use blocking::ClientBlocking;
 #[cfg(feature = "relays")]
 pub use builder::DEFAULT_RELAYS;
 pub use builder::{ClientBuilder, DEFAULT_MAX_RECURSION_DEPTH, DEFAULT_RELAY_TIMEOUT};
+#[cfg(all(feature = "disk-cache", not(target_family = "wasm")))]
+pub use cache::DiskCache;
+#[cfg(all(feature = "lmdb-cache", not(target_family = "wasm")))]
+pub use cache::LmdbCache;
 pub use cache::{Cache, CacheError, Cached, DEFAULT_CACHE_SIZE, InMemoryCache, Peek, Put};
+#[cfg(all(any(feature = "disk-cache", feature = "lmdb-cache"), not(target_family = "wasm")))]
+pub use cache::{
+    CacheFault, CacheOptions, CacheStatus, Durability, OpenCacheError, SetAside, Writing,
+};
 pub use client::Client;
 #[cfg(feature = "endpoints")]
 pub use endpoints::{Attempt, Attempts, CouldNotResolveEndpoint, DeadEnd, Endpoint};

@@ -65,9 +65,19 @@ pub use mainstay_packets::{
     VerifyError as SignedPacketVerifyError, dns, parse_type, type_name,
 };
 
+#[cfg(all(feature = "disk-cache", not(target_family = "wasm")))]
+pub use mainstay_client::DiskCache;
+#[cfg(all(feature = "lmdb-cache", not(target_family = "wasm")))]
+pub use mainstay_client::LmdbCache;
 #[cfg(all(feature = "tls", not(target_family = "wasm")))]
 pub use mainstay_client::tls;
-#[cfg(any(feature = "dht", feature = "relays", feature = "endpoints"))]
+#[cfg(any(
+    feature = "dht",
+    feature = "relays",
+    feature = "endpoints",
+    feature = "lmdb-cache",
+    feature = "disk-cache"
+))]
 pub use mainstay_client::{
     Answer, AnswerOutcome, Answers, BackendName, BuildError, Cache, CacheError, Cached, Client,
     ClientBuilder, ConcurrencyError, CurrentZone, DEFAULT_CACHE_SIZE, DEFAULT_MAX_RECURSION_DEPTH,
@@ -78,8 +88,18 @@ pub use mainstay_client::{
 };
 #[cfg(feature = "endpoints")]
 pub use mainstay_client::{Attempt, Attempts, CouldNotResolveEndpoint, DeadEnd, Endpoint};
+#[cfg(all(any(feature = "lmdb-cache", feature = "disk-cache"), not(target_family = "wasm")))]
+pub use mainstay_client::{
+    CacheFault, CacheOptions, CacheStatus, Durability, OpenCacheError, SetAside, Writing,
+};
 #[cfg(all(
-    any(feature = "dht", feature = "relays", feature = "endpoints"),
+    any(
+        feature = "dht",
+        feature = "relays",
+        feature = "endpoints",
+        feature = "lmdb-cache",
+        feature = "disk-cache"
+    ),
     not(target_family = "wasm")
 ))]
 pub use mainstay_client::{ClientBlocking, ResolveIter};

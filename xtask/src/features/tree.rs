@@ -26,7 +26,8 @@ pub(crate) struct Branch {
 const DHT: [&str; 4] = ["mainstay-dht", "mainstay-dht-proto", "mainstay-kad", "bendy"];
 
 /// What goes on from packets to services: the verifier of TLS, and all that comes with it.
-const BEYOND_PACKETS: &[&str] = &["endpoints", "tls", "reqwest-resolve", "reqwest-builder"];
+const BEYOND_PACKETS: &[&str] =
+    &["endpoints", "tls", "reqwest-resolve", "reqwest-builder", "lmdb-cache", "disk-cache"];
 
 pub(crate) const TREE: &[Branch] = &[
     Branch {
@@ -103,7 +104,31 @@ pub(crate) const TREE: &[Branch] = &[
         features: &[],
         leaves_off: BEYOND_PACKETS,
         brings: &["mainstay-client", "mainstay-dht", "mainstay-relay"],
-        absent: &["heed", "native-tls", "openssl-sys", "aws-lc-rs", "domain", "age"],
+        absent: &["heed", "redb", "native-tls", "openssl-sys", "aws-lc-rs", "domain", "age"],
+        absent_in_browser: &[],
+        is_for_browsers: false,
+    },
+    Branch {
+        name: "shared cache on disk",
+        question: "You restart, or run several processes, and want to keep what was resolved",
+        line: "mainstay = { version = \"0.1\", features = [\"lmdb-cache\"] }",
+        default_features: true,
+        features: &["lmdb-cache"],
+        leaves_off: &["endpoints", "tls", "reqwest-resolve", "reqwest-builder", "disk-cache"],
+        brings: &["mainstay-client", "heed"],
+        absent: &["redb", "native-tls", "openssl-sys"],
+        absent_in_browser: &[],
+        is_for_browsers: false,
+    },
+    Branch {
+        name: "cache on disk",
+        question: "You want the same for one process, with an engine in safe Rust and no C compiler",
+        line: "mainstay = { version = \"0.1\", features = [\"disk-cache\"] }",
+        default_features: true,
+        features: &["disk-cache"],
+        leaves_off: &["endpoints", "tls", "reqwest-resolve", "reqwest-builder", "lmdb-cache"],
+        brings: &["mainstay-client", "redb"],
+        absent: &["heed", "native-tls", "openssl-sys"],
         absent_in_browser: &[],
         is_for_browsers: false,
     },
@@ -113,7 +138,7 @@ pub(crate) const TREE: &[Branch] = &[
         line: "mainstay = { version = \"0.1\", features = [\"endpoints\"] }",
         default_features: true,
         features: &["endpoints"],
-        leaves_off: &["tls", "reqwest-resolve", "reqwest-builder"],
+        leaves_off: &["tls", "reqwest-resolve", "reqwest-builder", "lmdb-cache", "disk-cache"],
         brings: &["mainstay-client", "rand"],
         absent: &["heed", "native-tls", "openssl-sys"],
         absent_in_browser: &[],
@@ -125,7 +150,7 @@ pub(crate) const TREE: &[Branch] = &[
         line: "mainstay = { version = \"0.1\", features = [\"reqwest-builder\"] }",
         default_features: true,
         features: &["reqwest-builder"],
-        leaves_off: &[],
+        leaves_off: &["lmdb-cache", "disk-cache"],
         brings: &["mainstay-client", "reqwest", "rustls", "ring", "tower"],
         absent: &["heed", "native-tls", "openssl-sys", "aws-lc-rs"],
         absent_in_browser: &[],
@@ -138,7 +163,15 @@ pub(crate) const TREE: &[Branch] = &[
         default_features: true,
         features: &["full"],
         leaves_off: &[],
-        brings: &["mainstay-client", "mainstay-dht", "mainstay-relay", "domain", "age"],
+        brings: &[
+            "mainstay-client",
+            "mainstay-dht",
+            "mainstay-relay",
+            "domain",
+            "age",
+            "heed",
+            "redb",
+        ],
         absent: &["native-tls", "openssl-sys", "aws-lc-rs"],
         absent_in_browser: &[],
         is_for_browsers: false,

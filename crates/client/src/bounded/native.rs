@@ -31,6 +31,12 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
         self.0.get(key)
     }
 
+    /// Whether there is a value, without counting as a use of it.
+    #[cfg(any(feature = "lmdb-cache", feature = "disk-cache"))]
+    pub(crate) fn contains(&self, key: &PublicKey) -> bool {
+        self.0.contains_key(key)
+    }
+
     /// In one atomic step, puts what `decide` makes of the value that stands; `None` leaves it.
     pub(crate) fn put_with(&self, key: PublicKey, decide: impl FnOnce(Option<V>) -> Option<V>) {
         self.0.entry(key).and_compute_with(|standing| {

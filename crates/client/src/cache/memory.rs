@@ -78,7 +78,8 @@ impl Cache for InMemoryCache {
     }
 }
 
-fn weight(cached: &Cached) -> u32 {
+/// What an entry weighs in a map bounded in bytes.
+pub(super) fn weight(cached: &Cached) -> u32 {
     let bytes = cached.packet.as_bytes().len() as u64 + ENTRY_OVERHEAD;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

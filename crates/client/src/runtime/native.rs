@@ -67,6 +67,15 @@ impl Background {
         let _ = over.await;
     }
 
+    /// Runs `work`, which may block, on a thread where nothing else waits; `None` if it panicked.
+    #[cfg(any(feature = "lmdb-cache", feature = "disk-cache"))]
+    pub(crate) async fn run_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        self.0.spawn_blocking(work).await.ok()
+    }
+
     /// Makes what is built inside `build` run here.
     #[cfg(feature = "dht")]
     pub(crate) fn enter<T>(&self, build: impl FnOnce() -> T) -> T {

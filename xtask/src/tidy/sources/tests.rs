@@ -73,6 +73,13 @@ fn stubs_and_switched_off_tests_are_refused() {
 }
 
 #[test]
+fn lifting_the_lint_is_refused_everywhere_but_in_one_file() {
+    let lifted = "//! what\n#![allow(unsafe_code)]\n";
+    assert_eq!(rules("crates/keys/src/lib.rs", lifted).len(), 1);
+    assert_eq!(rules(UNSAFE, lifted), [""; 0]);
+}
+
+#[test]
 fn a_reminder_without_an_issue_is_refused() {
     let word = "TODO";
     assert_eq!(rules("src/a.rs", &format!("//! x\n// {word}: later\n")).len(), 1);

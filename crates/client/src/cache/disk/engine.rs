@@ -1,0 +1,363 @@
+//! Records in redb: one table by key, one by expiry, and a few facts.
+//!
+//! Separate from the cache because only this file knows redb.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use mainstay_keys::PublicKey;
+use redb::{
+    Builder, CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, StorageError, Table, TableDefinition, TableError, TransactionError,
+};
+
+use super::super::persistent::{
+    Batch, CacheOptions, Engine, Failure, Home, OpenCacheError, SetAside, Unwritten, Usage,
+};
+
+type Id = [u8; PublicKey::LENGTH];
+
+/// By key: when the record expires (microseconds, 64 bits, big-endian), then the record.
+const PACKETS: TableDefinition<'static, Id, &[u8]> = TableDefinition::new("packets");
+/// In the order of expiry.
+const ORDER: TableDefinition<'static, (u64, Id), ()> = TableDefinition::new("order");
+const FACTS: TableDefinition<'static, &str, u64> = TableDefinition::new("facts");
+
+/// The fact that says which version of these tables the file has.
+const FORMAT: &str = "format";
+/// The fact that says how many bytes all records have.
+const BYTES: &str = "bytes";
+
+/// The version of the tables above.
+const KNOWN: u32 = 1;
+
+/// What a record takes beside its own bytes: its key twice, and its place in both tables.
+const ENTRY_OVERHEAD: u64 = 128;
+
+/// How much of the file redb may keep in memory; packets in use are kept by the cache itself.
+const PAGES_IN_MEMORY: usize = 16 << 20;
+
+/// An open file.
+pub(super) struct Redb {
+    path: PathBuf,
+    /// `None` while a file that failed waits to be opened again.
+    database: RwLock<Option<Database>>,
+}
+
+impl Redb {
+    pub(super) fn open(
+        path: &Path,
+        options: &CacheOptions,
+    ) -> Result<(Self, Option<SetAside>), OpenCacheError> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Home::folder(folder.unwrap_or(Path::new(".")))?;
+        Home::has(path)?;
+        let (database, set_aside) = match begin(path, options.check) {
+            Ok(database) => (database, None),
+            Err(Refused::Damaged(damage)) => {
+                let set_aside = Home::set_aside(path, damage)?;
+                (begin(path, false).map_err(|refused| refused.into_error(path))?, Some(set_aside))
+            }
+            Err(refused) => return Err(refused.into_error(path)),
+        };
+        let database = RwLock::new(Some(database));
+        Ok((Self { path: path.to_owned(), database }, set_aside))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Failure>) -> Result<T, Failure> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(database) = &*database else { return Err(Failure::Engine("not open".into())) };
+        guarded(|| work(database))
+    }
+}
+
+/// Runs what calls redb; should it panic on a file that changed behind its back, that is damage.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Failure::Damaged("the engine stumbled over the file".into())))
+}
+
+impl Engine for Redb {
+    const IS_SHARED: bool = false;
+
+    type Batch<'t> = Tables<'t>;
+
+    fn read<T>(
+        &self,
+        key: &PublicKey,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Failure> {
+        self.with(|database| {
+            let packets = database.begin_read()?.open_table(PACKETS)?;
+            let found = packets.get(key.as_bytes())?;
+            Ok(found.map(|value| look(split(value.value()).1)))
+        })
+    }
+
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Tables<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Unwritten> {
+        let mut is_committing = false;
+        let written = self.with(|database| {
+            let transaction = database.begin_write()?;
+            let mut tables = Tables {
+                packets: transaction.open_table(PACKETS)?,
+                order: transaction.open_table(ORDER)?,
+                facts: transaction.open_table(FACTS)?,
+            };
+            let done = work(&mut tables)?;
+            drop(tables);
+            is_committing = true;
+            transaction.commit()?;
+            Ok(done)
+        });
+        written.map_err(if is_committing { Unwritten::Commit } else { Unwritten::Before })
+    }
+
+    fn usage(&self) -> Result<Usage, Failure> {
+        self.with(|database| {
+            let transaction = database.begin_read()?;
+            let packets = transaction.open_table(PACKETS)?;
+            let facts = transaction.open_table(FACTS)?;
+            usage(&packets, &facts)
+        })
+    }
+
+    /// After any failure to read or write redb wants the file opened anew; this tries it, and leaves the
+    /// batch to the next put.
+    fn mend(&self, failure: &Failure) -> bool {
+        if matches!(failure, Failure::NeedsRoom(_)) {
+            return false;
+        }
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // The file is locked until the old one is closed.
+        *database = None;
+        *database = begin(&self.path, false).ok();
+        false
+    }
+}
+
+impl fmt::Debug for Redb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redb").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The tables of one transaction.
+pub(super) struct Tables<'t> {
+    packets: Table<'t, Id, &'static [u8]>,
+    order: Table<'t, (u64, Id), ()>,
+    facts: Table<'t, &'static str, u64>,
+}
+
+impl Tables<'_> {
+    fn add_bytes(&mut self, more: u64, less: u64) -> Result<(), Failure> {
+        let bytes = self.facts.get(BYTES)?.map_or(0, |bytes| bytes.value());
+        self.facts.insert(BYTES, bytes.saturating_add(more).saturating_sub(less))?;
+        Ok(())
+    }
+}
+
+impl Batch for Tables<'_> {
+    type Id = Id;
+
+    fn id(key: &PublicKey) -> Id {
+        *key.as_bytes()
+    }
+
+    fn record<T>(&mut self, id: Id, look: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, Failure> {
+        Ok(self.packets.get(id)?.map(|value| look(split(value.value()).1)))
+    }
+
+    fn put(&mut self, id: Id, record: &[u8], due: u64) -> Result<(), Failure> {
+        let mut value = Vec::with_capacity(record.len().saturating_add(size_of::<u64>()));
+        value.extend_from_slice(&due.to_be_bytes());
+        value.extend_from_slice(record);
+        let replaced = self.packets.insert(id, value.as_slice())?.map(|old| about(old.value()));
+        if let Some((old_due, _)) = replaced {
+            self.order.remove((old_due, id))?;
+        }
+        self.order.insert((due, id), ())?;
+        self.add_bytes(weight(value.len()), replaced.map_or(0, |(_, bytes)| bytes))
+    }
+
+    fn remove(&mut self, id: Id) -> Result<(), Failure> {
+        let removed = self.packets.remove(id)?.map(|old| about(old.value()));
+        let Some((due, bytes)) = removed else { return Ok(()) };
+        self.order.remove((due, id))?;
+        self.add_bytes(0, bytes)
+    }
+
+    fn first_due(&mut self) -> Result<Option<(u64, Id)>, Failure> {
+        Ok(self.order.first()?.map(|(place, _)| place.value()))
+    }
+
+    fn postpone(&mut self, id: Id, due: u64) -> Result<(), Failure> {
+        let Some(record) = self.record(id, <[u8]>::to_vec)? else { return Ok(()) };
+        self.put(id, &record, due)
+    }
+
+    fn near(&mut self, point: u64) -> Result<Option<Id>, Failure> {
+        let mut from = Id::default();
+        if let Some(head) = from.first_chunk_mut() {
+            *head = point.to_be_bytes();
+        }
+        if let Some(next) = self.packets.range(from..)?.next() {
+            return Ok(Some(next?.0.value()));
+        }
+        Ok(self.packets.first()?.map(|(id, _)| id.value()))
+    }
+
+    fn usage(&mut self) -> Result<Usage, Failure> {
+        usage(&self.packets, &self.facts)
+    }
+}
+
+fn usage(
+    packets: &impl ReadableTableMetadata,
+    facts: &impl ReadableTable<&'static str, u64>,
+) -> Result<Usage, Failure> {
+    let bytes = facts.get(BYTES)?.map_or(0, |bytes| bytes.value());
+    Ok(Usage { packets: usize::try_from(packets.len()?).unwrap_or(usize::MAX), bytes })
+}
+
+/// When a stored value expires, and its record.
+fn split(value: &[u8]) -> (u64, &[u8]) {
+    value.split_first_chunk().map_or((0, &[]), |(due, record)| (u64::from_be_bytes(*due), record))
+}
+
+/// When a stored value expires, and what it weighs.
+fn about(value: &[u8]) -> (u64, u64) {
+    (split(value).0, weight(value.len()))
+}
+
+fn weight(length: usize) -> u64 {
+    ENTRY_OVERHEAD.saturating_add(length as u64)
+}
+
+/// Why a file was not opened.
+enum Refused {
+    Damaged(Box<dyn Error + Send + Sync>),
+    Error(OpenCacheError),
+}
+
+impl Refused {
+    fn into_error(self, path: &Path) -> OpenCacheError {
+        match self {
+            Self::Error(error) => error,
+            Self::Damaged(source) => OpenCacheError::Damaged { path: path.to_owned(), source },
+        }
+    }
+}
+
+/// Opens the file or begins one.
+fn begin(path: &Path, check: bool) -> Result<Database, Refused> {
+    let path_of = || path.to_owned();
+    let opened = panic::catch_unwind(|| {
+        let mut builder = Builder::new();
+        builder.set_cache_size(PAGES_IN_MEMORY).set_check_integrity_on_open(check);
+        let mut file = std::fs::OpenOptions::new();
+        file.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+        let file = redb::backends::FileBackend::new(file.open(path).map_err(StorageError::from)?)?;
+        builder.create_with_backend(file)
+    });
+    let database = match opened {
+        Ok(Ok(database)) => database,
+        Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
+            return Err(Refused::Error(OpenCacheError::InUse { path: path_of() }));
+        }
+        Ok(Err(DatabaseError::Storage(StorageError::Io(source)))) => {
+            return Err(match source.kind() {
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
+                    Refused::Damaged(source.into())
+                }
+                _ => Refused::Error(OpenCacheError::Io { path: path_of(), source }),
+            });
+        }
+        Ok(Err(DatabaseError::UpgradeRequired(found))) => {
+            let (found, known) = (found.into(), KNOWN);
+            return Err(Refused::Error(OpenCacheError::NewerFormat {
+                path: path_of(),
+                found,
+                known,
+            }));
+        }
+        Ok(Err(error)) => return Err(Refused::Damaged(error.into())),
+        Err(_) => return Err(Refused::Damaged("the engine stumbled over the file".into())),
+    };
+    match guarded(|| format(&database)) {
+        Ok(KNOWN) => Ok(database),
+        Ok(found) => {
+            let error = OpenCacheError::NewerFormat { path: path_of(), found, known: KNOWN };
+            Err(Refused::Error(error))
+        }
+        Err(Failure::Io(source)) => {
+            Err(Refused::Error(OpenCacheError::Io { path: path_of(), source }))
+        }
+        Err(Failure::Damaged(damage) | Failure::Engine(damage) | Failure::NeedsRoom(damage)) => {
+            Err(Refused::Damaged(damage))
+        }
+    }
+}
+
+/// The format of the file, after giving it one if it has none yet.
+fn format(database: &Database) -> Result<u32, Failure> {
+    let transaction = database.begin_write()?;
+    let found = {
+        let mut facts = transaction.open_table(FACTS)?;
+        let found = facts.get(FORMAT)?.map(|format| format.value());
+        if let Some(found) = found {
+            let _ = (transaction.open_table(PACKETS)?, transaction.open_table(ORDER)?);
+            return Ok(u32::try_from(found).unwrap_or(u32::MAX));
+        }
+        facts.insert(FORMAT, u64::from(KNOWN))?;
+        transaction.open_table(PACKETS)?;
+        transaction.open_table(ORDER)?;
+        KNOWN
+    };
+    transaction.commit()?;
+    Ok(found)
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Io(error) => Self::Io(error),
+            StorageError::Corrupted(_) => Self::Damaged(error.into()),
+            other => Self::Engine(other.into()),
+        }
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Storage(error) => error.into(),
+            other => Self::Damaged(other.into()),
+        }
+    }
+}
+
+impl From<TransactionError> for Failure {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::Storage(error) => error.into(),
+            other => Self::Engine(other.into()),
+        }
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Storage(error) => error.into(),
+            other => Self::Engine(other.into()),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Records in LMDB, in the three tables of pkarr's cache files and one of our own.
+//!
+//! Separate from the cache because only this folder knows LMDB.
+
+use std::ops::Bound;
+use std::path::Path;
+
+use heed::types::{Bytes, Str, U32, U64};
+use heed::{Database, Env, MdbError, RoTxn, RwTxn, WithTls, byteorder::BigEndian};
+use mainstay_keys::PublicKey;
+use sha1::{Digest, Sha1};
+
+use super::super::persistent::{
+    Batch, CacheOptions, Engine, Failure, OpenCacheError, SetAside, Unwritten, Usage,
+};
+use super::home::Checked;
+use super::map::{Map, Still};
+
+/// How pkarr names a key: the SHA-1 of it.
+type Id = [u8; 20];
+
+/// By name: when the packet was last seen, then the packet.
+const PACKETS: &str = "pkarrcache:signed_packet";
+/// By name: its place in the order.
+const PLACES: &str = "pkarrcache:key_to_time";
+/// The order: a time in microseconds, and a name. For pkarr it is the time of the last use, for us that of
+/// expiry: whoever opens the file lets those leave first that come first.
+const ORDER: &str = "pkarrcache:time_to_key";
+/// What pkarr does not know of.
+const FACTS: &str = "mainstaycache:facts";
+
+/// The fact that says which version of these tables the file has.
+const FORMAT: &str = "format";
+
+/// The version of the tables above.
+const KNOWN: u32 = 1;
+
+/// Room in the map beyond the limit of the cache, for pages that old readers hold and commits need.
+const SPARE: u64 = 64 << 20;
+
+/// An open folder.
+#[derive(Debug)]
+pub(super) struct Lmdb {
+    map: Map,
+    tables: Tables,
+    // Dropped after the map: as long as it is held no other process sets the file aside.
+    _checked: Checked,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Tables {
+    packets: Database<Bytes, Bytes>,
+    places: Database<Bytes, U64<BigEndian>>,
+    order: Database<U64<BigEndian>, Bytes>,
+}
+
+impl Lmdb {
+    pub(super) fn open(
+        folder: &Path,
+        options: &CacheOptions,
+    ) -> Result<(Self, Option<SetAside>), OpenCacheError> {
+        let (mut checked, set_aside) = Checked::look(folder, options.check)?;
+        let bytes = options.bytes.saturating_add(options.bytes / 4).saturating_add(SPARE);
+        let failed = |error: heed::Error| refusal(folder, error);
+        let map = Map::open(&checked, bytes).map_err(failed)?;
+        let tables = Tables::open(&map, folder)?;
+        checked.share().map_err(|source| OpenCacheError::Io { path: folder.to_owned(), source })?;
+        Ok((Self { map, tables, _checked: checked }, set_aside))
+    }
+
+    /// A transaction that reads. There may be one in a thread at a time.
+    fn reading<T>(
+        &self,
+        work: impl FnOnce(&RoTxn<'_, WithTls>) -> heed::Result<T>,
+    ) -> Result<T, Failure> {
+        let moved = {
+            let (env, _still) = self.map.hold();
+            match env.read_txn() {
+                Ok(transaction) => return work(&transaction).map_err(Failure::from),
+                Err(error @ heed::Error::Mdb(MdbError::MapResized | MdbError::ReadersFull)) => {
+                    error
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        self.mend(&moved.into());
+        let (env, _still): (&Env<WithTls>, Still<'_>) = self.map.hold();
+        Ok(work(&env.read_txn()?)?)
+    }
+}
+
+impl Tables {
+    fn open(map: &Map, folder: &Path) -> Result<Self, OpenCacheError> {
+        let failed = |error: heed::Error| refusal(folder, error);
+        let (env, _still) = map.hold();
+        // What processes that were killed while reading have left behind.
+        env.clear_stale_readers().map_err(failed)?;
+        let mut transaction = env.write_txn().map_err(failed)?;
+        let facts = env.create_database::<Str, U32<BigEndian>>(&mut transaction, Some(FACTS));
+        let facts = facts.map_err(failed)?;
+        match facts.get(&transaction, FORMAT).map_err(failed)? {
+            Some(KNOWN) => {}
+            Some(found) => {
+                let path = folder.to_owned();
+                return Err(OpenCacheError::NewerFormat { path, found, known: KNOWN });
+            }
+            None => facts.put(&mut transaction, FORMAT, &KNOWN).map_err(failed)?,
+        }
+        let tables = Self {
+            packets: env.create_database(&mut transaction, Some(PACKETS)).map_err(failed)?,
+            places: env.create_database(&mut transaction, Some(PLACES)).map_err(failed)?,
+            order: env.create_database(&mut transaction, Some(ORDER)).map_err(failed)?,
+        };
+        transaction.commit().map_err(failed)?;
+        Ok(tables)
+    }
+
+    fn usage(&self, transaction: &RoTxn<'_>) -> heed::Result<Usage> {
+        let packets = self.packets.stat(transaction)?;
+        let stats = [&packets, &self.places.stat(transaction)?, &self.order.stat(transaction)?];
+        let bytes = stats.map(|stat| {
+            let pages = [stat.branch_pages, stat.leaf_pages, stat.overflow_pages];
+            let pages = pages.into_iter().fold(0, usize::saturating_add) as u64;
+            pages.saturating_mul(stat.page_size.into())
+        });
+        let bytes = bytes.into_iter().fold(0, u64::saturating_add);
+        Ok(Usage { packets: packets.entries, bytes })
+    }
+}
+
+impl Engine for Lmdb {
+    const IS_SHARED: bool = true;
+
+    type Batch<'t> = Writing<'t>;
+
+    fn read<T>(
+        &self,
+        key: &PublicKey,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, Failure> {
+        let id = id(key);
+        self.reading(|transaction| Ok(self.tables.packets.get(transaction, &id)?.map(look)))
+    }
+
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Writing<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Unwritten> {
+        let (env, _still) = self.map.hold();
+        let transaction = env.write_txn().map_err(Failure::from)?;
+        let mut writing = Writing { tables: self.tables, transaction };
+        let done = work(&mut writing)?;
+        writing.transaction.commit().map_err(|error| Unwritten::Commit(error.into()))?;
+        Ok(done)
+    }
+
+    fn usage(&self) -> Result<Usage, Failure> {
+        self.reading(|transaction| self.tables.usage(transaction))
+    }
+
+    fn mend(&self, failure: &Failure) -> bool {
+        let Failure::NeedsRoom(cause) = failure else { return false };
+        let size = self.map.size();
+        let bytes = match cause.downcast_ref::<MdbError>() {
+            Some(MdbError::MapFull) => size.saturating_add(size / 2),
+            // Another process made it larger: by how much LMDB knows.
+            Some(MdbError::MapResized) => 0,
+            _ => {
+                let (env, _still) = self.map.hold();
+                return env.clear_stale_readers().is_ok();
+            }
+        };
+        self.map.grow(bytes).is_ok()
+    }
+}
+
+/// A transaction that writes.
+pub(super) struct Writing<'t> {
+    tables: Tables,
+    transaction: RwTxn<'t>,
+}
+
+impl Writing<'_> {
+    /// Takes a name out of the order.
+    fn displace(&mut self, id: &Id) -> heed::Result<()> {
+        let Some(place) = self.tables.places.get(&self.transaction, id)? else { return Ok(()) };
+        self.tables.places.delete(&mut self.transaction, id)?;
+        // pkarr gives two names one place if they come in one microsecond: the later has it.
+        if self.tables.order.get(&self.transaction, &place)?.is_some_and(|held| held == id) {
+            self.tables.order.delete(&mut self.transaction, &place)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a name into the order, at the first free place from `due` on.
+    fn place(&mut self, id: &Id, due: u64) -> heed::Result<()> {
+        let mut place = due;
+        while self.tables.order.get(&self.transaction, &place)?.is_some() {
+            place = place.wrapping_add(1);
+        }
+        self.tables.order.put(&mut self.transaction, &place, id)?;
+        self.tables.places.put(&mut self.transaction, id, &place)
+    }
+}
+
+impl Batch for Writing<'_> {
+    type Id = Id;
+
+    fn id(key: &PublicKey) -> Id {
+        id(key)
+    }
+
+    fn record<T>(&mut self, id: Id, look: impl FnOnce(&[u8]) -> T) -> Result<Option<T>, Failure> {
+        Ok(self.tables.packets.get(&self.transaction, &id)?.map(look))
+    }
+
+    fn put(&mut self, id: Id, record: &[u8], due: u64) -> Result<(), Failure> {
+        self.displace(&id)?;
+        self.place(&id, due)?;
+        Ok(self.tables.packets.put(&mut self.transaction, &id, record)?)
+    }
+
+    fn remove(&mut self, id: Id) -> Result<(), Failure> {
+        self.displace(&id)?;
+        self.tables.packets.delete(&mut self.transaction, &id)?;
+        Ok(())
+    }
+
+    fn first_due(&mut self) -> Result<Option<(u64, Id)>, Failure> {
+        // Places that belong to nobody are cleared away on the way.
+        while let Some((due, held)) = self.tables.order.first(&self.transaction)? {
+            let id = Id::try_from(held).ok();
+            let place = match &id {
+                Some(id) => self.tables.places.get(&self.transaction, id)?,
+                None => None,
+            };
+            match id {
+                Some(id) if place == Some(due) => return Ok(Some((due, id))),
+                _ => self.tables.order.delete(&mut self.transaction, &due)?,
+            };
+        }
+        Ok(None)
+    }
+
+    fn postpone(&mut self, id: Id, due: u64) -> Result<(), Failure> {
+        self.displace(&id)?;
+        Ok(self.place(&id, due)?)
+    }
+
+    fn near(&mut self, point: u64) -> Result<Option<Id>, Failure> {
+        let from = point.to_be_bytes();
+        let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
+        let next = self.tables.packets.range(&self.transaction, &range)?.next().transpose()?;
+        let found = match next {
+            Some(found) => Some(found),
+            None => self.tables.packets.first(&self.transaction)?,
+        };
+        Ok(found.and_then(|(id, _)| Id::try_from(id).ok()))
+    }
+
+    fn usage(&mut self) -> Result<Usage, Failure> {
+        Ok(self.tables.usage(&self.transaction)?)
+    }
+}
+
+fn id(key: &PublicKey) -> Id {
+    Sha1::digest(key.as_bytes()).into()
+}
+
+impl From<heed::Error> for Failure {
+    fn from(error: heed::Error) -> Self {
+        match error {
+            heed::Error::Io(error) => Self::Io(error),
+            heed::Error::Mdb(
+                error @ (MdbError::MapFull | MdbError::MapResized | MdbError::ReadersFull),
+            ) => Self::NeedsRoom(error.into()),
+            heed::Error::Mdb(error @ (MdbError::Corrupted | MdbError::PageNotFound)) => {
+                Self::Damaged(error.into())
+            }
+            heed::Error::Decoding(error) => Self::Damaged(error),
+            other => Self::Engine(other.into()),
+        }
+    }
+}
+
+/// What an engine that could not be opened means for whoever opens it.
+fn refusal(folder: &Path, error: heed::Error) -> OpenCacheError {
+    let path = folder.to_owned();
+    match error {
+        heed::Error::Io(source) => OpenCacheError::Io { path, source },
+        heed::Error::EnvAlreadyOpened => OpenCacheError::InUse { path },
+        heed::Error::Mdb(MdbError::VersionMismatch) => {
+            OpenCacheError::NewerFormat { path, found: u32::MAX, known: KNOWN }
+        }
+        other => OpenCacheError::Engine { path, source: other.into() },
+    }
+}

@@ -1,0 +1,77 @@
+//! The folder of an LMDB cache: locked against other openers, its file looked at before it is mapped.
+//!
+//! Separate because everything here happens before LMDB sees the folder.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::super::persistent::{Home, OpenCacheError, SetAside};
+use super::check;
+
+/// The file that LMDB keeps its pages in.
+const DATA: &str = "data.mdb";
+/// The file that LMDB keeps its readers in.
+const READERS: &str = "lock.mdb";
+/// The file whose lock says who has the folder open: LMDB does not know of it.
+const LOCK: &str = "mainstay.lock";
+
+/// A folder whose file was looked at, locked: shared while it is open, exclusively while it is being opened.
+#[derive(Debug)]
+pub(super) struct Checked {
+    folder: PathBuf,
+    lock: File,
+}
+
+impl Checked {
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Looks at a folder, and sets a damaged file aside.
+    pub(super) fn look(
+        folder: &Path,
+        whole: bool,
+    ) -> Result<(Self, Option<SetAside>), OpenCacheError> {
+        Home::folder(folder)?;
+        let failed = |source| OpenCacheError::Io { path: folder.to_owned(), source };
+        for name in [LOCK, READERS] {
+            Home::has(&folder.join(name))?;
+        }
+        let data = folder.join(DATA);
+        let exists = Home::has(&data)?;
+        let (lock, is_alone) = lock(&folder.join(LOCK)).map_err(failed)?;
+        let checked = Self { folder: folder.to_owned(), lock };
+        let mut set_aside = None;
+        if exists
+            && is_alone
+            && let Some(damage) = check::look(&data, whole).map_err(failed)?
+        {
+            set_aside = Some(Home::set_aside(&data, damage)?);
+        }
+        Ok((checked, set_aside))
+    }
+
+    /// Lets others open the folder, too.
+    pub(super) fn share(&mut self) -> io::Result<()> {
+        self.lock.lock_shared()
+    }
+}
+
+/// Locks the folder: exclusively if nobody has it open, else shared.
+fn lock(path: &Path) -> io::Result<(File, bool)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok((file, true)),
+        Err(TryLockError::WouldBlock) => {
+            // Waits at most for as long as another process takes to open it.
+            file.lock_shared()?;
+            Ok((file, false))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}

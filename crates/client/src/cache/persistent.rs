@@ -1,0 +1,206 @@
+//! A cache on disk, whatever the engine: verified on reading, written by one thread in groups, bounded.
+//!
+//! Separate from the engines so that what is promised does not depend on which of them stores.
+
+mod apply;
+mod engine;
+mod error;
+mod files;
+mod front;
+mod options;
+mod record;
+mod status;
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use mainstay_keys::PublicKey;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use self::front::Front;
+use self::record::Record;
+use self::status::Counters;
+use self::writer::Command;
+use super::{CacheError, Cached, Peek, Put};
+use crate::runtime::Background;
+
+pub(super) use self::engine::{Batch, Engine, Failure, Unwritten, Usage};
+pub use self::error::{CacheFault, OpenCacheError};
+pub(super) use self::files::Home;
+pub use self::files::SetAside;
+pub use self::options::{CacheOptions, Durability};
+pub use self::status::{CacheStatus, Writing};
+
+/// How many puts may wait for the writer before the next one waits to be queued.
+const QUEUE: usize = 1024;
+
+/// How many reads from disk, signature check included, run at a time.
+const READERS: usize = 4;
+
+/// A cache on an engine; see the module.
+pub(super) struct Persistent<E: Engine> {
+    shared: Arc<Shared<E>>,
+    queue: Option<mpsc::Sender<Command>>,
+    writer: Option<JoinHandle<()>>,
+    set_aside: Option<SetAside>,
+}
+
+/// What the writer and all readers share.
+struct Shared<E> {
+    engine: E,
+    front: Front,
+    options: CacheOptions,
+    counters: Counters,
+    background: Background,
+    readers: Semaphore,
+}
+
+impl<E: Engine> Persistent<E> {
+    /// Starts the writer of an engine that is open.
+    pub(super) fn start(
+        engine: E,
+        options: &CacheOptions,
+        set_aside: Option<SetAside>,
+    ) -> Result<Self, OpenCacheError> {
+        let background = Background::shared().map_err(OpenCacheError::Threads)?;
+        let shared = Arc::new(Shared {
+            engine,
+            front: Front::new(options.memory),
+            options: options.clone(),
+            counters: Counters::default(),
+            background,
+            readers: Semaphore::new(READERS),
+        });
+        let (queue, commands) = mpsc::channel(QUEUE);
+        let writer = thread::Builder::new().name("mainstay-cache".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || writer::run(&shared, commands)
+        });
+        let writer = writer.map_err(OpenCacheError::Threads)?;
+        Ok(Self { shared, queue: Some(queue), writer: Some(writer), set_aside })
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.shared.options.packets
+    }
+
+    /// How many packets the engine holds; 0 if it cannot say.
+    pub(super) fn len(&self) -> usize {
+        self.shared.engine.usage().map_or(0, |usage| usage.packets)
+    }
+
+    pub(super) fn status(&self) -> CacheStatus {
+        let usage = self.shared.engine.usage().unwrap_or_default();
+        self.shared.counters.status(usage)
+    }
+
+    pub(super) fn set_aside(&self) -> Option<&SetAside> {
+        self.set_aside.as_ref()
+    }
+
+    pub(super) fn peek(&self, key: &PublicKey) -> Peek {
+        self.shared.at_hand(key).map_or(Peek::Ask, Peek::Hit)
+    }
+
+    pub(super) async fn get(&self, key: &PublicKey) -> Result<Option<Cached>, CacheError> {
+        if let Some(cached) = self.shared.at_hand(key) {
+            return Ok(Some(cached));
+        }
+        let _permit = self.shared.readers.acquire().await;
+        let (shared, key) = (Arc::clone(&self.shared), *key);
+        let read = self.shared.background.run_blocking(move || shared.read(&key)).await;
+        let found = read.unwrap_or(Err(CacheFault::Closed)).map_err(CacheError::new)?;
+        if let Found::Damaged(record) = found {
+            // Whether there is room in the queue or not: the next reader finds it damaged, too.
+            let forget = Command::Forget { key, record };
+            let _ = self.queue.as_ref().map(|queue| queue.try_send(forget));
+            return Ok(None);
+        }
+        let Found::Packet(cached) = found else { return Ok(None) };
+        Ok(Some(cached))
+    }
+
+    pub(super) async fn put(&self, incoming: Cached) -> Result<Put, CacheError> {
+        let (answer, answered) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(|| CacheError::new(CacheFault::Closed))?;
+        let queued = queue.send(Command::Put { incoming, answer: Some(answer) }).await;
+        queued.map_err(|_| CacheError::new(CacheFault::Closed))?;
+        let put = answered.await.unwrap_or(Err(CacheFault::Closed));
+        put.map_err(CacheError::new)
+    }
+}
+
+/// What reading a key from disk found.
+enum Found {
+    Packet(Cached),
+    Nothing,
+    /// A record that no owner of the key has signed.
+    Damaged(bytes::Bytes),
+}
+
+impl<E: Engine> Shared<E> {
+    /// The packet, if it has been verified before and is still what the disk holds.
+    fn at_hand(&self, key: &PublicKey) -> Option<Cached> {
+        let known = self.front.get(key)?;
+        if !E::IS_SHARED {
+            return Some(known);
+        }
+        let same = self.engine.read(key, |bytes| {
+            let record = Record::parse(bytes)?;
+            (record.packet == known.packet.as_bytes()).then_some(record.last_seen())
+        });
+        match same {
+            Ok(Some(Some(last_seen))) => {
+                Some(Cached { last_seen: last_seen.max(known.last_seen), ..known })
+            }
+            // Another process has put another packet there; or damage has.
+            Ok(Some(None)) => None,
+            // What left the disk, or cannot be read there, is still right.
+            Ok(None) | Err(_) => Some(known),
+        }
+    }
+
+    /// Reads from disk and verifies. Takes a thread for tens of microseconds, or as long as the disk does.
+    fn read(&self, key: &PublicKey) -> Result<Found, CacheFault> {
+        let read = self.engine.read(key, bytes::Bytes::copy_from_slice);
+        let known = self.front.get(key);
+        let record = match (read, known) {
+            (Ok(Some(record)), _) => record,
+            (_, Some(known)) => return Ok(Found::Packet(known)),
+            (Ok(None), None) => return Ok(Found::Nothing),
+            (Err(failure), None) => {
+                self.counters.failed_reads.add(1);
+                return Err(failure.into_fault());
+            }
+        };
+        match (Record::verify(key, &record), self.front.get(key)) {
+            (Some(cached), _) => Ok(Found::Packet(self.front.note(key, cached))),
+            (None, Some(known)) => Ok(Found::Packet(known)),
+            (None, None) => Ok(Found::Damaged(record)),
+        }
+    }
+}
+
+impl<E: Engine> Drop for Persistent<E> {
+    /// Waits until the writer has written what is queued, and has let go of the files.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl<E: Engine> fmt::Debug for Persistent<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Persistent")
+            .field("options", &self.shared.options)
+            .field("set_aside", &self.set_aside)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
