@@ -91,7 +91,10 @@ impl MixedDht {
     }
 
     async fn our_relay(&self) -> RelayServer {
-        let bound = RelayServer::builder(self.client()).bind(([127, 0, 0, 1], 0).into()).await;
+        let bound = RelayServer::builder(self.client())
+            .no_rate_limits()
+            .bind(([127, 0, 0, 1], 0).into())
+            .await;
         bound.expect("loopback has a free port")
     }
 

@@ -31,8 +31,10 @@ impl Relay {
         let testnet = Testnet::new(5).await.unwrap();
         let client =
             Client::builder().no_default_network().bootstrap(&testnet.bootstrap).build().unwrap();
-        let server =
-            change(RelayServer::builder(client)).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let server = change(RelayServer::builder(client).no_rate_limits())
+            .bind(([127, 0, 0, 1], 0).into())
+            .await
+            .unwrap();
         Self { _testnet: testnet, server, http: http() }
     }
 

@@ -187,21 +187,30 @@ pub(crate) struct Node {
 
 #[derive(Debug, Args)]
 pub(crate) struct Relay {
-    /// The address to serve HTTP on
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6881")]
-    pub(crate) listen: SocketAddr,
-    /// The address of its DHT node; the same host and a free port by default
+    /// Read the configuration from this file, and again on SIGHUP; other options go before it
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print a configuration file with every key, its meaning and its default, and end
+    #[arg(long)]
+    pub(crate) print_config: bool,
+    /// Only check the configuration file, and end
+    #[arg(long, requires = "config")]
+    pub(crate) check_config: bool,
+    /// The address to serve HTTP on; without it and a configuration file 127.0.0.1:6881
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The address of its DHT node; without it and a configuration file the same host and a free port
     #[arg(long, value_name = "ADDR")]
     pub(crate) dht_listen: Option<SocketAddr>,
     /// Start a network of its own: join through nobody
     #[arg(long, conflicts_with = "bootstrap")]
     pub(crate) no_bootstrap: bool,
-    /// How many HTTP connections to serve at once; each takes an open file
-    #[arg(long, value_name = "N", default_value_t = 800)]
-    pub(crate) max_connections: usize,
-    /// How many packets to keep in memory
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
-    pub(crate) cache_size: usize,
+    /// How many HTTP connections to serve at once; each takes an open file [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<usize>,
+    /// How many packets to keep [default: 100000]
+    #[arg(long, value_name = "N")]
+    pub(crate) cache_size: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -120,7 +120,7 @@ impl Failure {
     }
 
     /// What went wrong, and each cause on a line of its own that says more than the line before it.
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut said = self.to_string();
         let mut text = format!("mainstay: {said}\n");
         let mut cause = self.source();

@@ -49,3 +49,39 @@ impl Interrupt {
         }
     }
 }
+
+/// SIGHUP: the wish that a service reads its configuration again.
+#[derive(Debug)]
+pub(crate) struct Hangup {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Hangup {
+    /// Starts to listen; from now on the signal ends nothing.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { signal: signal(SignalKind::hangup()).map_err(Failure::Signals)? })
+    }
+
+    /// Returns when the signal has come.
+    pub(crate) async fn next(&mut self) {
+        if self.signal.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Hangup {
+    /// There is no such signal here.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    /// Never returns.
+    pub(crate) async fn next(&mut self) {
+        std::future::pending::<()>().await;
+    }
+}

@@ -4,24 +4,74 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use mainstay_relay_server::{LogConfig, LogFormat};
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+
+use crate::failure::Failure;
+
+/// The level of the log of a service, which may change while it runs.
+#[derive(Debug)]
+pub(crate) struct LogLevel {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// Set where the command line or the environment decides, and the configuration does not.
+    fixed: bool,
+}
+
+impl LogLevel {
+    /// Logs at the level that the configuration says from now on.
+    pub(crate) fn set(&self, level: &str) -> Result<(), ParseError> {
+        if !self.fixed {
+            let filter = EnvFilter::try_new(level)?;
+            // An error means that nothing logs any more, which no level changes.
+            let _ = self.handle.reload(filter);
+        }
+        Ok(())
+    }
+}
 
 /// Starts logging at the level of `-v`, or as the variable `MAINSTAY_LOG` says (the syntax of `RUST_LOG`).
-pub(crate) fn start(verbose: u8) {
-    let level = match verbose {
+pub(crate) fn start(verbose: u8) -> Option<LogLevel> {
+    let asked = asked(verbose);
+    let filter = EnvFilter::try_new(asked.as_deref().unwrap_or(level(verbose)))
+        .unwrap_or_else(|_| EnvFilter::new(level(verbose)));
+    begin(filter, LogFormat::Text);
+    None
+}
+
+/// Starts logging as the configuration of a service says; `-v` and `MAINSTAY_LOG` go before it.
+pub(crate) fn start_service(verbose: u8, config: &LogConfig) -> Result<Option<LogLevel>, Failure> {
+    let asked = asked(verbose).or_else(|| (verbose > 0).then(|| level(verbose).to_owned()));
+    let filter = EnvFilter::try_new(asked.as_deref().unwrap_or(&config.level))
+        .map_err(|error| Failure::input("[log] level cannot be used", error))?;
+    let handle = begin(filter, config.format);
+    Ok(Some(LogLevel { handle, fixed: asked.is_some() }))
+}
+
+fn level(verbose: u8) -> &'static str {
+    // Crate names begin with mainstay_, and a directive matches by prefix.
+    match verbose {
         0 => "off",
         1 => "mainstay=info",
         2 => "mainstay=debug",
         _ => "mainstay=trace",
+    }
+}
+
+fn asked(verbose: u8) -> Option<String> {
+    std::env::var("MAINSTAY_LOG").ok().filter(|_| verbose == 0)
+}
+
+fn begin(filter: EnvFilter, format: LogFormat) -> reload::Handle<EnvFilter, Registry> {
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match format {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        _ => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
     };
-    let asked = std::env::var("MAINSTAY_LOG").ok().filter(|_| verbose == 0);
-    // Crate names begin with mainstay_, and a directive matches by prefix.
-    let filter = EnvFilter::try_new(asked.as_deref().unwrap_or(level))
-        .unwrap_or_else(|_| EnvFilter::new(level));
     // An error means that logging runs already, which is all that is wanted.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    handle
 }

@@ -8,6 +8,7 @@ mod input;
 mod interrupt;
 mod log;
 mod network;
+mod notify;
 mod output;
 mod progress;
 mod show;
@@ -18,12 +19,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Arguments;
+use crate::args::{Arguments, Verb};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log::start(arguments.common.verbose);
+    // A relay learns from its configuration how to log.
+    if !matches!(arguments.verb, Verb::Relay(_)) {
+        log::start(arguments.common.verbose);
+    }
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -4,20 +4,18 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Response as HttpResponse, StatusCode};
-use axum::response::Response;
 use bytes::Bytes;
-use mainstay_client::{
-    Cached, ConcurrencyError, Freshness, PublishError, PublishReport, Resolution, ResolveError,
-};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Response, StatusCode};
+use mainstay_client::{Cached, ConcurrencyError, Freshness, PublishError, ResolveError};
 use mainstay_keys::PublicKeyError;
 use mainstay_packets::{SignedPacket, Timestamp, VerifyError};
 use mainstay_relay::protocol::{
-    self, Conflict, EntityTag, MAX_PAYLOAD, NO_STORE, UnknownPolicy, cache_control, header,
-    seconds_until_retry,
+    self, Conflict, EntityTag, NO_STORE, UnknownPolicy, cache_control, header, seconds_until_retry,
 };
 use thiserror::Error;
+
+use crate::body::Body;
 
 /// When to ask again after the network did not answer.
 const RETRY: Duration = Duration::from_secs(5);
@@ -35,8 +33,8 @@ pub(crate) enum Refusal {
         "the packet's timestamp lies more than two hours ahead; check the clock that signed it"
     )]
     Future,
-    #[error("the body has more than {MAX_PAYLOAD} bytes")]
-    TooLarge,
+    #[error("the body has more than {limit} bytes")]
+    TooLarge { limit: usize },
     #[error(
         "the records take {length} bytes, and nodes of the DHT store at most {}: shorten the zone",
         SignedPacket::MAX_STORED_DNS_BYTES
@@ -52,40 +50,74 @@ pub(crate) enum Refusal {
     Unmatched,
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error("no node of the DHT has stored the packet")]
+    NowhereStored,
+    #[error("the packet is in the DHT, but this relay's own store did not take it")]
+    NotKept,
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    #[error("too many requests from this address; come back in {} seconds", seconds_until_retry(*wait))]
+    TooMany { wait: Duration },
+    #[error("this relay searches for as many keys as it can")]
+    Busy,
+    #[error("{given} keys are given; at least 1 and at most {most} may be")]
+    Keys { given: usize, most: usize },
+    #[error("there are as many watches as this relay allows")]
+    Watches,
+    #[error("there is nothing at this path; packets are at /<public key>")]
+    Nothing,
+    #[error("the path is too long")]
+    TooLong,
+    #[error("this path allows {allowed}")]
+    Method { allowed: &'static str },
+    #[error("the relay is ending")]
+    Ending,
 }
 
 impl Refusal {
     /// The answer that tells why.
-    pub(crate) fn into_response(self) -> Response {
-        let mut response = text(self.status(), &format!("{self}\n"));
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let status = self.status();
+        let mut response = text(status, &format!("{self}\n"));
         let headers = response.headers_mut();
-        if let Self::Resolve(ResolveError::NotAPacket { seq, .. }) = &self {
-            headers.insert(header::INVALID_SEQ, HeaderValue::from(*seq));
+        match &self {
+            Self::Resolve(ResolveError::NotAPacket { seq, .. }) => {
+                headers.insert(header::INVALID_SEQ, HeaderValue::from(*seq));
+            }
+            Self::TooMany { wait } => {
+                insert(headers, header::RETRY_AFTER, &seconds_until_retry(*wait));
+            }
+            Self::Method { allowed } => insert(headers, "allow", allowed),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
+                insert(headers, header::RETRY_AFTER, &seconds_until_retry(RETRY));
+            }
+            _ => {}
         }
-        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
-            insert(headers, header::RETRY_AFTER, &seconds_until_retry(RETRY));
-        }
-        if !matches!(self, Self::Key(_) | Self::Policy(_)) {
-            tracing::debug!(status = self.status().as_u16(), reason = %self, "refused");
-        }
+        tracing::debug!(status = status.as_u16(), reason = %self, "refused");
         response
     }
 
-    fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Key(_)
             | Self::Policy(_)
             | Self::Packet(_)
             | Self::Future
             | Self::Broken
+            | Self::Keys { .. }
             | Self::Condition => StatusCode::BAD_REQUEST,
-            Self::TooLarge | Self::NotStorable { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } | Self::NotStorable { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unmatched => StatusCode::PRECONDITION_FAILED,
             Self::Publish(error) => publish_status(error),
             Self::Resolve(error) => resolve_status(error),
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Watches | Self::NowhereStored | Self::NotKept | Self::Ending => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Nothing => StatusCode::NOT_FOUND,
+            Self::TooLong => StatusCode::URI_TOO_LONG,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 }
@@ -108,20 +140,18 @@ fn resolve_status(error: &ResolveError) -> StatusCode {
 }
 
 /// 204, and on how many nodes the packet is stored.
-pub(crate) fn stored(report: &PublishReport) -> Response {
-    let mut response = bare(StatusCode::NO_CONTENT, Body::empty());
+pub(crate) fn stored(nodes: usize) -> Response<Body> {
+    let mut response = bare(StatusCode::NO_CONTENT, Body::default());
     let headers = response.headers_mut();
-    headers.insert(header::STORED_NODES, HeaderValue::from(report.stored_nodes()));
+    headers.insert(header::STORED_NODES, HeaderValue::from(nodes));
     insert(headers, header::CACHE_CONTROL, NO_STORE);
     response
 }
 
 /// 200 with the packet, or 304 when it is `unchanged`; the headers are the same.
-pub(crate) fn packet(resolution: &Resolution, freshness: Freshness, unchanged: bool) -> Response {
-    let packet = &resolution.packet;
-    let now = Timestamp::clock();
-    let cached = Cached { packet: packet.clone(), last_seen: resolution.last_seen };
-    let remaining = Duration::from_secs(freshness.expires_in(&cached, now).into());
+pub(crate) fn packet(cached: &Cached, freshness: Freshness, unchanged: bool) -> Response<Body> {
+    let Cached { packet, last_seen } = cached;
+    let remaining = remaining(cached, freshness);
     let (status, body) = if unchanged {
         (StatusCode::NOT_MODIFIED, Bytes::new())
     } else {
@@ -129,44 +159,53 @@ pub(crate) fn packet(resolution: &Resolution, freshness: Freshness, unchanged: b
     };
     let mut response = bare(status, Body::from(body));
     let headers = response.headers_mut();
-    insert(headers, header::CONTENT_TYPE, protocol::CONTENT_TYPE);
+    headers.reserve(10);
+    headers.insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static(protocol::CONTENT_TYPE));
     insert(headers, header::CACHE_CONTROL, &cache_control(remaining));
     insert(headers, header::ETAG, &EntityTag::of(packet).to_string());
     insert(headers, header::LAST_MODIFIED, &packet.timestamp().format_http_date());
-    insert(headers, header::MEMENTO_DATETIME, &resolution.last_seen.format_http_date());
+    insert(headers, header::MEMENTO_DATETIME, &last_seen.format_http_date());
     response
 }
 
-/// How the relay is, as JSON.
-pub(crate) fn health(joined: bool, nodes: usize, cached: usize) -> Response {
-    let status = if joined { "ok" } else { "joining" };
-    let version = env!("CARGO_PKG_VERSION");
-    let body = format!(
-        "{{\"status\":\"{status}\",\"version\":\"{version}\",\"nodes\":{nodes},\"cached_packets\":{cached}}}\n"
-    );
-    let mut response = bare(StatusCode::OK, Body::from(body));
-    insert(response.headers_mut(), header::CONTENT_TYPE, "application/json");
-    insert(response.headers_mut(), header::CACHE_CONTROL, NO_STORE);
+/// For how long others may keep what is known of the packet.
+pub(crate) fn remaining(cached: &Cached, freshness: Freshness) -> Duration {
+    Duration::from_secs(freshness.expires_in(cached, Timestamp::clock()).into())
+}
+
+/// A document of this kind that nobody is to keep.
+pub(crate) fn document(kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = bare(StatusCode::OK, body.into());
+    let headers = response.headers_mut();
+    headers.insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(hyper::header::CACHE_CONTROL, HeaderValue::from_static(NO_STORE));
     response
 }
 
-/// An answer for people, which nobody may keep.
-pub(crate) fn text(status: StatusCode, text: &str) -> Response {
-    let mut response = bare(status, Body::from(text.to_owned()));
-    insert(response.headers_mut(), header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    insert(response.headers_mut(), header::CACHE_CONTROL, NO_STORE);
-    response
+/// A JSON document that nobody is to keep.
+pub(crate) fn json(value: &impl serde::Serialize) -> Response<Body> {
+    // Strings and numbers always make JSON; an empty answer would be a fault of ours, and seen in tests.
+    let mut text = serde_json::to_vec(value).unwrap_or_default();
+    text.push(b'\n');
+    document("application/json", text)
 }
 
-fn bare(status: StatusCode, body: Body) -> Response {
-    let mut response = HttpResponse::new(body);
+/// A line of text that nobody is to keep.
+pub(crate) fn text(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = document("text/plain; charset=utf-8", text.as_bytes().to_vec());
     *response.status_mut() = status;
     response
 }
 
-fn insert(headers: &mut axum::http::HeaderMap, name: &'static str, value: &str) {
+pub(crate) fn bare(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+pub(crate) fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
     // Every value here is made of printable ASCII; one that were not is better left away than fatal.
     if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
+        headers.insert(HeaderName::from_static(name), value);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Separate, because each compares a header with a packet and nothing else.
 
-use axum::http::HeaderMap;
+use hyper::HeaderMap;
 use mainstay_client::{Client, Policy};
 use mainstay_keys::PublicKey;
 use mainstay_packets::{SignedPacket, Timestamp};

@@ -1,22 +1,38 @@
 //! The connections: how many there may be at once, and how long each may keep the server waiting.
 //!
-//! Separate from the routes, because whoever holds a connection open and says nothing never reaches one.
+//! Separate from the answers, because whoever holds a connection open and says nothing never gets one.
 
+mod patient;
+
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::config::RateLimiterConfig;
+use crate::limits::{Peer, Source};
+use crate::service::{Relay, RelayService};
+use crate::tls::Certificates;
+
+use patient::Patient;
+
 /// What a connection may send before its first answer, and what it may keep unread: far more than a request has.
-const BUFFER: usize = 32 * 1024;
+const BUFFER: usize = 16 * 1024;
 /// How long to wait before the next connection when the system has no room for one.
 const NO_ROOM: Duration = Duration::from_millis(200);
 
@@ -27,62 +43,207 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// How long the head of a request may take, and how long a connection may idle before one.
     pub(crate) head: Duration,
+    /// How long an answer may wait for whoever does not read it.
+    pub(crate) write: Duration,
     /// How long a connection may last, whatever it does; then its request is the last.
     pub(crate) lifetime: Duration,
     /// How long that last request may take.
     pub(crate) last_request: Duration,
 }
 
-/// Serves until told to stop, then lets running requests finish. Dropping it cuts them off.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    routes: Router,
+/// Who may come in, for all listeners together.
+#[derive(Debug)]
+pub(crate) struct Doorman {
     limits: Limits,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut running = JoinSet::new();
-    let stopping = stopped.clone();
-    let mut told = pin!(until(&mut stopped));
-    loop {
-        tokio::select! {
-            () = &mut told => break,
-            Some(_ended) = running.join_next() => {}
-            accepted = listener.accept(), if running.len() < limits.connections => match accepted {
-                Ok((stream, _)) => {
-                    running.spawn(connection(stream, routes.clone(), limits, stopping.clone()));
-                }
-                Err(error) => no_connection(&error).await,
-            },
-        }
-    }
-    // The port is free from here on, also while the last requests run.
-    drop(listener);
-    while running.join_next().await.is_some() {}
+    room: Arc<Semaphore>,
+    by_source: Mutex<HashMap<u128, usize>>,
+    relay: Arc<Relay>,
 }
 
-/// Answers the requests of one connection, one after the other.
-async fn connection(
-    stream: TcpStream,
-    routes: Router,
-    limits: Limits,
-    mut stopped: watch::Receiver<bool>,
-) {
-    // Without it small answers come a little later, no more.
-    let _ = stream.set_nodelay(true);
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    let mut served = pin!(served);
-    tokio::select! {
-        ended = &mut served => return ended_with(ended),
-        () = until(&mut stopped) => {}
-        () = sleep(limits.lifetime) => {}
+/// Where connections come from.
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Http(TcpListener),
+    Https(TcpListener, Arc<Certificates>),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+/// A connection, before its first request.
+#[derive(Debug)]
+enum Stream {
+    Http(TcpStream),
+    Https(TcpStream, Arc<Certificates>),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        let tcp = |(stream, peer): (TcpStream, SocketAddr)| {
+            // Without it small answers come a little later, no more.
+            let _ = stream.set_nodelay(true);
+            (stream, Peer::from(peer.ip()))
+        };
+        match self {
+            Self::Http(listener) => {
+                let (stream, peer) = tcp(listener.accept().await?);
+                Ok((Stream::Http(stream), peer))
+            }
+            Self::Https(listener, certificates) => {
+                let (stream, peer) = tcp(listener.accept().await?);
+                Ok((Stream::Https(stream, certificates.clone()), peer))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), Peer::Local)),
+        }
     }
-    served.as_mut().graceful_shutdown();
-    if let Ok(ended) = timeout(limits.last_request, served).await {
-        ended_with(ended);
+}
+
+impl Doorman {
+    pub(crate) fn new(limits: Limits, relay: Arc<Relay>) -> Arc<Self> {
+        let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+        Arc::new(Self { limits, room, by_source: Mutex::default(), relay })
+    }
+
+    /// Serves until told to stop, then lets running requests finish. Dropping it cuts them off.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listener: Listener,
+        service: RelayService,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let mut running = JoinSet::new();
+        let stopping = stopped.clone();
+        let mut told = pin!(until(&mut stopped));
+        loop {
+            let accepted = tokio::select! {
+                () = &mut told => break,
+                Some(_ended) = running.join_next() => continue,
+                accepted = self.next(&listener) => accepted,
+            };
+            match accepted {
+                Ok((stream, peer, room)) => {
+                    self.relay.metrics.accepted.fetch_add(1, Relaxed);
+                    if let Some(guest) = self.admit(peer, room) {
+                        running.spawn(guest.serve(stream, service.clone(), stopping.clone()));
+                    }
+                }
+                Err(error) => no_connection(&error).await,
+            }
+        }
+        // The port is free from here on, also while the last requests run.
+        drop(listener);
+        while running.join_next().await.is_some() {}
+    }
+
+    /// The next connection, once there is room for it.
+    async fn next(&self, listener: &Listener) -> io::Result<(Stream, Peer, OwnedSemaphorePermit)> {
+        // The semaphore is never closed.
+        let room = self.room.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let (stream, peer) = listener.accept().await?;
+        Ok((stream, peer, room))
+    }
+
+    /// Lets a connection in, unless its source has as many as one may.
+    fn admit(self: &Arc<Self>, peer: Peer, room: OwnedSemaphorePermit) -> Option<Guest> {
+        let settings = self.relay.settings();
+        let source = counted(&settings.config.rate_limiter, peer);
+        if let Some(source) = source {
+            let mut by_source = self.lock();
+            let count = by_source.entry(source).or_default();
+            if *count >= settings.config.http.max_connections_per_source {
+                self.relay.metrics.turned_away.fetch_add(1, Relaxed);
+                return None;
+            }
+            *count = count.saturating_add(1);
+        }
+        self.relay.metrics.open.fetch_add(1, Relaxed);
+        Some(Guest { doorman: self.clone(), peer, source, _room: room })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u128, usize>> {
+        // No holder leaves the map half changed, so what a panic left is sound.
+        self.by_source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The source that a connection counts against; a proxy of ours brings those of many.
+fn counted(config: &RateLimiterConfig, peer: Peer) -> Option<u128> {
+    let Peer::Ip(address) = peer else { return None };
+    let is_in = |networks: &[crate::config::Network]| {
+        networks.iter().any(|network| network.contains(address))
+    };
+    let free = is_in(&config.exempt) || (config.proxies() > 0 && is_in(&config.proxy_networks));
+    (!free).then(|| Source::from(peer).prefix())
+}
+
+/// A connection that was let in. Dropping it makes room.
+struct Guest {
+    doorman: Arc<Doorman>,
+    peer: Peer,
+    source: Option<u128>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.doorman.relay.metrics.open.fetch_sub(1, Relaxed);
+        let Some(source) = self.source else { return };
+        let mut by_source = self.doorman.lock();
+        if let Some(count) = by_source.get_mut(&source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                by_source.remove(&source);
+            }
+        }
+    }
+}
+
+impl Guest {
+    async fn serve(self, stream: Stream, service: RelayService, stopped: watch::Receiver<bool>) {
+        match stream {
+            Stream::Http(stream) => self.answer(stream, service, stopped).await,
+            #[cfg(unix)]
+            Stream::Unix(stream) => self.answer(stream, service, stopped).await,
+            Stream::Https(stream, certificates) => {
+                let secured = certificates.acceptor().accept(stream);
+                match timeout(self.doorman.limits.head, secured).await {
+                    Ok(Ok(stream)) => self.answer(stream, service, stopped).await,
+                    Ok(Err(error)) => tracing::trace!(%error, "a TLS handshake failed"),
+                    Err(_late) => tracing::trace!("a TLS handshake took too long"),
+                }
+            }
+        }
+    }
+
+    /// Answers the requests of one connection, one after the other.
+    async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        service: RelayService,
+        mut stopped: watch::Receiver<bool>,
+    ) {
+        let (limits, peer) = (self.doorman.limits, self.peer);
+        let answers = service_fn(move |request| {
+            let service = service.clone();
+            async move { Ok::<_, Infallible>(service.answer(peer, request).await) }
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head)
+            .max_buf_size(BUFFER)
+            .serve_connection(TokioIo::new(Patient::new(stream, limits.write)), answers);
+        let mut served = pin!(served);
+        tokio::select! {
+            ended = &mut served => return ended_with(ended),
+            () = until(&mut stopped) => {}
+            () = sleep(limits.lifetime) => {}
+        }
+        served.as_mut().graceful_shutdown();
+        if let Ok(ended) = timeout(limits.last_request, served).await {
+            ended_with(ended);
+        }
     }
 }
 

@@ -21,15 +21,42 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `PUT /<key>` | 204 with the number of nodes that stored it; 400, 409, 412, 413, 503 |
-//! | `GET /<key>?policy=…` | 200 with the packet, 304; 400, 404, 503 |
-//! | `GET /health` | 200 with JSON |
-//! | `GET /` | 200, what this is |
+//! | `PUT /<key>` | 204 with the number of nodes that stored it; 400, 409, 412, 413, 428, 429, 503 |
+//! | `GET /<key>?policy=…` | 200 with the packet, 304; 400, 404, 429, 503 |
+//! | `GET /packets?key=…&key=…`, `POST /packets` | 200 with several packets as JSON |
+//! | `GET /watch?key=…` | the key's new packets, as server-sent events |
+//! | `GET /records/<key>` | its records as JSON |
+//! | `GET /health`, `/ready`, `/info`, `/metrics` | how the relay is |
+//! | `GET /` | a page for people |
 
 mod answer;
+mod base64;
+mod batch;
+mod body;
 mod conditional;
+mod config;
 mod connections;
-mod handlers;
+mod limits;
+mod metrics;
+mod packets;
+mod page;
+mod records;
+mod reload;
+mod route;
 mod server;
+mod service;
+mod status;
+mod tls;
+mod watches;
 
+pub use body::Body;
+pub use config::{
+    CacheConfig, Config, ConfigError, Engine, HttpConfig, LogConfig, LogFormat, MainlineConfig,
+    MetricsConfig, Network, NotANetwork, NotAQuota, ProxyHeader, Quota, RateLimiterConfig,
+    TlsConfig, WatchConfig,
+};
+pub use limits::Peer;
+pub use reload::Reloaded;
 pub use server::{RelayServer, RelayServerBuilder};
+pub use service::RelayService;
+pub use tls::TlsError;

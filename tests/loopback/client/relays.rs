@@ -11,7 +11,7 @@ use super::{over_dht, packet};
 /// A relay of ours that is a client of this network.
 async fn relay(testnet: &Testnet) -> RelayServer {
     let client = over_dht(testnet).build().expect("a free port");
-    let server = RelayServer::builder(client).bind(([127, 0, 0, 1], 0).into());
+    let server = RelayServer::builder(client).no_rate_limits().bind(([127, 0, 0, 1], 0).into());
     server.await.expect("a free port")
 }
 

@@ -39,6 +39,7 @@ impl Network {
             .build()
             .map_err(|error| Failure::local("cannot start the relay's node", error))?;
         let relay = RelayServer::builder(client)
+            .no_rate_limits()
             .bind(([127, 0, 0, 1], 0).into())
             .await
             .map_err(|error| Failure::local("cannot start the relay", error))?;
