@@ -61,6 +61,8 @@ mod names;
 mod progress;
 mod publishing;
 mod report;
+#[cfg(not(target_family = "wasm"))]
+pub mod republish;
 #[cfg(all(feature = "reqwest-builder", not(target_family = "wasm")))]
 mod reqwest_builder;
 #[cfg(all(feature = "reqwest-resolve", not(target_family = "wasm")))]

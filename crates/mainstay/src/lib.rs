@@ -102,7 +102,7 @@ pub use mainstay_client::{
     ),
     not(target_family = "wasm")
 ))]
-pub use mainstay_client::{ClientBlocking, ResolveIter};
+pub use mainstay_client::{ClientBlocking, ResolveIter, republish};
 #[cfg(feature = "relays")]
 pub use mainstay_client::{DEFAULT_RELAYS, InvalidRelayUrl};
 
