@@ -1,3 +1,7 @@
+//! The republisher over backends that do what the test says, under a paused clock.
+//!
+//! Separate from the tests of the schedule, which need no runtime.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,7 @@
+//! The schedule under a clock that the test moves: each rule by itself, then all of them against a model.
+//!
+//! Separate because there are more rules than code.
+
 use std::collections::BTreeMap;
 
 use mainstay_keys::Keypair;

@@ -1,3 +1,7 @@
+//! The state folder: what is written is read again, and damage stays where it is.
+//!
+//! Separate to keep the form of the files readable.
+
 use mainstay_keys::Keypair;
 
 use super::*;
