@@ -63,6 +63,8 @@ pub(crate) enum Verb {
     Publish(Publish),
     /// Look up a name
     Resolve(Resolve),
+    /// Keep the names of a folder alive: put their packets again before they are forgotten
+    Republish(Republish),
     /// Run a DHT node until interrupted
     Node(Node),
     /// Run an HTTP relay until interrupted
@@ -155,6 +157,35 @@ pub(crate) struct Publish {
     /// Only replace the packet with this timestamp in microseconds
     #[arg(long, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u64).range(..=Timestamp::MAX.as_u64()))]
     pub(crate) cas: Option<u64>,
+}
+
+/// Runs until interrupted. The folder has any of: NAME.packet, a signed packet of anybody; NAME.zone with NAME.key,
+/// signed here when the zone changes; NAME.key or NAME.pub (a public key a line), whose newest packet is looked for.
+/// SIGHUP reads it again. A packet never replaces a newer one.
+#[derive(Debug, Args)]
+pub(crate) struct Republish {
+    /// The folder of packets, zones and keys
+    pub(crate) folder: PathBuf,
+    /// Remember packets and their next turn in this folder, and go on from there after a restart
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+    /// Put everything that is due once, print a summary and end; exit code 3 if something was not stored
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Put each packet again after this many seconds at most; nodes forget after two hours
+    #[arg(long, value_name = "SECONDS", default_value = "3600", value_parser = seconds)]
+    pub(crate) interval: Duration,
+    /// Repeat a put early that fewer nodes than this acknowledged
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub(crate) enough: usize,
+    /// Begin no more than this many puts a second
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: u32,
+    /// The TTL in seconds of a zone's records that give none
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) ttl: u32,
+    #[command(flatten)]
+    pub(crate) passphrase: Passphrase,
 }
 
 #[derive(Debug, Args)]

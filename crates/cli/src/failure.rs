@@ -119,6 +119,13 @@ impl Failure {
         ExitCode::from(self.code())
     }
 
+    /// What went wrong, causes included, on one line.
+    pub(crate) fn line(&self) -> String {
+        let text = self.text();
+        let text = text.strip_prefix("mainstay: ").unwrap_or(&text).trim_end();
+        text.replace("\n  because: ", ": ")
+    }
+
     /// What went wrong, and each cause on a line of its own that says more than the line before it.
     pub(crate) fn text(&self) -> String {
         let mut said = self.to_string();

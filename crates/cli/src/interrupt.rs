@@ -1,4 +1,4 @@
-//! Waiting for the end: SIGINT (Ctrl-C) or SIGTERM.
+//! Waiting for signals: SIGINT (Ctrl-C) or SIGTERM for the end, SIGHUP to read files again.
 //!
 //! Separate, because every verb that runs until interrupted stops the same way.
 
@@ -31,6 +31,42 @@ impl Interrupt {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// SIGHUP, which asks to read files again; never comes where there is no such signal.
+#[derive(Debug)]
+pub(crate) struct Hangup {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Hangup {
+    /// Starts to listen; from now on the signal does not end the process.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { signal: signal(SignalKind::hangup()).map_err(Failure::Signals)? })
+    }
+
+    /// Returns when the signal has come.
+    pub(crate) async fn next(&mut self) {
+        if self.signal.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Hangup {
+    /// Starts to listen.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    /// Never returns.
+    pub(crate) async fn next(&mut self) {
+        std::future::pending().await
     }
 }
 

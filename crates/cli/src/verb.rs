@@ -8,6 +8,7 @@ mod key;
 mod node;
 mod publish;
 mod relay;
+mod republish;
 mod resolve;
 mod sign;
 mod testnet;
@@ -25,6 +26,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Verify(verify) => verify::run(common, &verify),
         Verb::Publish(publish) => publish::run(common, &publish).await,
         Verb::Resolve(resolve) => resolve::run(common, &resolve).await,
+        Verb::Republish(republish) => republish::run(common, &republish).await,
         Verb::Node(node) => node::run(common, &node).await,
         Verb::Relay(relay) => relay::run(common, &relay).await,
         Verb::Testnet(testnet) => testnet::run(common, &testnet).await,
