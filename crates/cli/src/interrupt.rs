@@ -34,42 +34,6 @@ impl Interrupt {
     }
 }
 
-/// SIGHUP, which asks to read files again; never comes where there is no such signal.
-#[derive(Debug)]
-pub(crate) struct Hangup {
-    #[cfg(unix)]
-    signal: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Hangup {
-    /// Starts to listen; from now on the signal does not end the process.
-    pub(crate) fn listen() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { signal: signal(SignalKind::hangup()).map_err(Failure::Signals)? })
-    }
-
-    /// Returns when the signal has come.
-    pub(crate) async fn next(&mut self) {
-        if self.signal.recv().await.is_none() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl Hangup {
-    /// Starts to listen.
-    pub(crate) fn listen() -> Result<Self, Failure> {
-        Ok(Self {})
-    }
-
-    /// Never returns.
-    pub(crate) async fn next(&mut self) {
-        std::future::pending().await
-    }
-}
-
 #[cfg(not(unix))]
 impl Interrupt {
     /// Starts to listen.
@@ -86,7 +50,7 @@ impl Interrupt {
     }
 }
 
-/// SIGHUP: the wish that a service reads its configuration again.
+/// SIGHUP: the wish that files are read again, a configuration or a folder.
 #[derive(Debug)]
 pub(crate) struct Hangup {
     #[cfg(unix)]
