@@ -10,6 +10,7 @@
 
 mod swarm;
 
+mod amplification;
 mod attacks;
 mod crowd;
 mod families;

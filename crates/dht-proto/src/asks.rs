@@ -141,7 +141,7 @@ impl Asks {
     pub(crate) fn ask(
         &mut self,
         scene: &mut Scene<'_>,
-        store: &Store,
+        store: &dyn Store,
         ask: Ask,
         traced: bool,
     ) -> QueryId {
@@ -315,22 +315,23 @@ impl Asks {
 }
 
 /// Looks into our own store first: what others put here was verified when it came in.
-fn consult(search: &mut Search, scene: &mut Scene<'_>, store: &Store) {
+fn consult(search: &mut Search, scene: &mut Scene<'_>, store: &dyn Store) {
     let target = search.goal.target();
     let events = &mut scene.wire.events;
     if let Some(item) = store.mutable(scene.now, &target) {
-        search.goal.offer_mutable(search.id, item, events);
+        search.goal.offer_mutable(search.id, &item, events);
     }
     if let Some(item) = store.immutable(scene.now, &target) {
-        search.goal.offer_immutable(search.id, item, events);
+        search.goal.offer_immutable(search.id, &item, events);
     }
     let filter = scene.networks.filter;
-    let peers = Family::BOTH
-        .into_iter()
-        .flat_map(|family| store.peers().of(scene.now, &target, family))
-        .map(|(peer, _)| peer)
-        .filter(|peer| filter.allows(*peer));
-    search.goal.offer_peers(search.id, peers, events);
+    let mut peers = Vec::new();
+    store.peers(scene.now, &target, None, &mut |peer| {
+        if filter.allows(peer.addr) {
+            peers.push(peer.addr);
+        }
+    });
+    search.goal.offer_peers(search.id, peers.into_iter(), events);
 }
 
 /// The outcome of an ask for which there is no room.

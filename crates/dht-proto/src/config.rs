@@ -39,6 +39,10 @@ pub struct Config {
     /// ([BEP 43](https://www.bittorrent.org/beps/bep_0043.html)). For devices behind a firewall or on a
     /// metered link. Default: false.
     pub read_only: bool,
+    /// Finds out whether strangers reach this node, and follows: a server while they do, read-only while they do
+    /// not. It begins as a server on trial, whatever [`read_only`](Self::read_only) says, and tells each change with
+    /// [`Event::Role`](crate::Event::Role). Default: false; the role stays as configured.
+    pub adaptive: bool,
     /// Which addresses the node may talk to. Default: [`AddressPolicy::Auto`].
     pub addresses: AddressPolicy,
     /// How long a node may stay silent before its request counts as lost. Well before that, at a time
@@ -108,28 +112,28 @@ pub struct StoreConfig {
     pub sequence_ahead: Option<Duration>,
 }
 
-/// Budgets for requests of strangers and the bytes they are answered with, as token buckets.
+/// Budgets for what strangers are sent, each in any one second: three fifths of it for longer than that.
 ///
-/// Who is over budget gets no answer. Loopback is exempt: a test network is one host.
+/// Who is over budget gets no answer. Loopback is exempt, and so are private addresses where the node may talk to
+/// them: a test network is one host. An address is proven while it is in our table, or for ten minutes after it
+/// answered a request of ours or showed a token; any other may be the victim of who sends in its name, and is
+/// answered with at most three times the bytes it sent (a stored value apart).
 #[derive(Debug, Clone)]
 pub struct LimitConfig {
-    /// Requests a second from one IP address (a /64 of IPv6). Default: 10.
-    pub per_address: u32,
-    /// Requests one address may save up. Default: 100.
-    pub address_burst: u32,
-    /// Requests a second from one network (/24, /48 of IPv6). Default: 100.
-    pub per_network: u32,
-    /// Requests one network may save up. Default: 1,000.
-    pub network_burst: u32,
-    /// Bytes of answers a second to one IP address (a /64 of IPv6), whose sender may be forged; four
-    /// seconds' worth may be saved up. Default: 4,096.
+    /// Replies to one unproven IP address (a /64 of IPv6). Default: 12.
+    pub replies_per_address: u32,
+    /// Replies to one network (/24, /48 of IPv6) for its unproven addresses. Default: 20.
+    pub replies_per_network: u32,
+    /// Replies to one proven IP address. Default: 100.
+    pub replies_per_proven_address: u32,
+    /// Bytes of replies to one IP address, proven or not. Default: 6,000.
     pub bytes_per_address: u32,
-    /// The same to one network (/24, /48 of IPv6). Default: 10,000.
+    /// Bytes of replies to one network, proven or not. Default: 10,000.
     pub bytes_per_network: u32,
-    /// The same to everybody together. Default: 1,000,000.
+    /// Bytes of replies to everybody together, of which unproven addresses get half. Default: 1,000,000.
     pub bytes_in_total: u32,
-    /// How many addresses and networks are remembered; the one that has used least
-    /// of its budget is forgotten first. Default: 4,096.
+    /// How many budgets are kept, eight bytes each. Addresses are spread over them by a keyed hash, and two that
+    /// fall together share one. Default: 2,048.
     pub remembered: usize,
 }
 
@@ -157,6 +161,7 @@ impl Default for Config {
             public_ipv4: None,
             public_ipv6: None,
             read_only: false,
+            adaptive: false,
             addresses: AddressPolicy::Auto,
             request_timeout: Duration::from_secs(2),
             ask_deadline: Duration::from_secs(20),
@@ -192,14 +197,13 @@ impl Default for StoreConfig {
 impl Default for LimitConfig {
     fn default() -> Self {
         Self {
-            per_address: 10,
-            address_burst: 100,
-            per_network: 100,
-            network_burst: 1000,
-            bytes_per_address: 4096,
+            replies_per_address: 12,
+            replies_per_network: 20,
+            replies_per_proven_address: 100,
+            bytes_per_address: 6000,
             bytes_per_network: 10_000,
             bytes_in_total: 1_000_000,
-            remembered: 4096,
+            remembered: 2048,
         }
     }
 }

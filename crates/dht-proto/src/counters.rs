@@ -37,6 +37,9 @@ pub struct Counters {
     pub served: u64,
     /// Bytes of those answers.
     pub served_bytes: u64,
+    /// Requests taken up whose answer was larger than what the budget of the sender, its network or everybody had
+    /// left, and was not sent.
+    pub withheld: u64,
     /// Our requests that were lost.
     pub timed_out: u64,
     /// Requests of others that were taken up, by what they asked.

@@ -153,6 +153,14 @@ pub enum Event {
         /// By how much.
         by: Duration,
     },
+    /// It became known whether strangers reach us, or our role changed; comes with every change.
+    Role {
+        /// Whether hosts that we did not contact before ask us; `None` while there was no time to tell.
+        reachable: Option<bool>,
+        /// Whether we answer nobody and say so, which an [adaptive](crate::Config::adaptive) node does while
+        /// nobody reaches it.
+        read_only: bool,
+    },
 }
 
 impl Event {
@@ -174,7 +182,8 @@ impl Event {
             | Self::Online { .. }
             | Self::BootstrapFailed { .. }
             | Self::Resumed { .. }
-            | Self::ClockJumped { .. } => None,
+            | Self::ClockJumped { .. }
+            | Self::Role { .. } => None,
         }
     }
 }

@@ -50,7 +50,8 @@
 //! | `upkeep` | when to join, ping and refresh | whom to verify, when to try again |
 //! | `asks`, `search`, `goal`, `put` | what the owner wants | whom to ask next, which answer counts, when it ends |
 //! | `transactions`, `rtt`, `timers` | requests in flight | which reply belongs to which, when silence is a stall, when a loss |
-//! | `server`, `store`, `tokens`, `limits` | what strangers may ask and keep here | every refusal |
+//! | `server`, `store`, `tokens`, `limits`, `hooks` | what strangers may ask and keep here | every refusal |
+//! | `reach`, `recent` | who asked us unasked, whom we asked | whether we are a server or a client |
 //! | `wire` | what goes out | how it is written |
 //!
 //! # What is bounded
@@ -82,11 +83,14 @@ mod counters;
 mod event;
 mod external;
 mod goal;
+mod hooks;
 mod limits;
 mod network;
 mod node;
 mod published;
 mod put;
+mod reach;
+mod recent;
 mod report;
 mod rtt;
 mod scope;
@@ -109,6 +113,8 @@ pub use ask::{Ask, QueryId};
 pub use config::{AddressPolicy, Config, LimitConfig, StoreConfig};
 pub use counters::{Counters, Methods};
 pub use event::{Event, Outcome, RemoteNode, Source, Step, StepKind, Transmit};
+pub use hooks::{Request, RequestHook, Verdict};
 pub use node::Node;
 pub use report::{FamilyInfo, Info, LookupError, LookupReport, PutError, PutReport, Samples};
 pub use snapshot::{Identity, SavedNode, Snapshot, SnapshotError};
+pub use store::{Full, ItemKind, MemoryStore, Peer, PeerFamily, Store, StoreCounts};

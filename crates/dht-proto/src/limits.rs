@@ -1,245 +1,253 @@
-//! How much strangers may ask for: requests and bytes of answers, for one host, one network and everybody.
-//! Apart from the server, which is only asked when the budget allows.
+//! How much strangers are sent: answers and their bytes, to one host, one network and everybody.
+//! Apart from the server, which is only asked when there is budget left and sends only what fits into it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::hash::Hasher as _;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use siphasher::sip::SipHasher13;
 
 use crate::LimitConfig;
-use crate::scope::{Group, Scope};
+use crate::scope::Group;
 
-/// For how long a budget of bytes can be saved up.
-const SAVED_BYTES: Duration = Duration::from_secs(4);
-
-/// The budgets of all who asked lately.
+/// The budgets of all strangers.
 ///
-/// Requests are counted when they come. Bytes are charged after the answer, when its size is known, so one
-/// answer may overdraw a budget and the next waits: what a forged sender can have sent to a victim stays
-/// within the budget and one answer more.
+/// A budget is one instant: when it will be full again. An answer moves it by the time in which that answer is earned
+/// anew, and is not sent if that leads too far into the future. Budgets stand in a table of fixed size, in the place
+/// that a keyed hash gives; two that fall together share one. So nothing that strangers do makes the table grow or
+/// lets one of them be forgotten, which an attacker would otherwise arrange by asking from many invented addresses.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    requests: Budgets,
-    bytes: Budgets,
-    total: Rate,
-    /// When the budget of bytes for everybody is full again.
-    total_full_at: Option<Instant>,
-}
-
-/// Budgets of one kind, by host and by network.
-///
-/// A budget is one instant: when it will be full again. One that is full is the same as none, so it can be
-/// forgotten without loss; when the table overflows, the budget closest to full goes first.
-#[derive(Debug)]
-struct Budgets {
+    began: Instant,
+    key: [u8; 16],
     host: Rate,
     network: Rate,
+    per_reply: [Rate; 2],
+    proven_reply: Rate,
+    total: Rate,
+    unproven_total: Rate,
+    /// Nothing before the first stranger comes.
+    slots: Vec<u64>,
     remembered: usize,
-    full_at: BTreeMap<Group, Instant>,
-    order: BTreeSet<(Instant, Group)>,
+    total_full_at: u64,
+    unproven_full_at: u64,
 }
 
+/// What one unit costs, in nanoseconds of waiting.
 #[derive(Debug, Clone, Copy)]
-struct Rate {
-    /// What one unit costs.
-    interval: Duration,
-    /// How far in the future `full_at` may lie.
-    burst: Duration,
-}
+struct Rate(u64);
+
+/// How much waiting may be ahead: a budget holds two fifths of what one second allows, and earns three fifths in that
+/// second. So no second whatever sees more than is allowed.
+const SAVED: u64 = 2_000_000_000 / 3;
 
 impl Rate {
-    fn new(per_second: u32, burst: u32) -> Self {
-        let interval = Duration::from_secs(1) / per_second.max(1);
-        Self { interval, burst: interval * burst.max(1) }
+    /// For at most so many units in any one second.
+    fn at_most(units: u32) -> Self {
+        Self(5_000_000_000 / (3 * u64::from(units.max(1))))
     }
 
-    fn of_bytes(per_second: u32) -> Self {
-        Self { interval: Duration::from_secs(1) / per_second.max(1), burst: SAVED_BYTES }
+    fn cost(self, units: u64) -> u64 {
+        self.0.saturating_mul(units)
     }
 }
 
 impl Limits {
-    pub(crate) fn new(config: &LimitConfig) -> Self {
-        let host = Rate::new(config.per_address, config.address_burst);
-        let network = Rate::new(config.per_network, config.network_burst);
-        let host_bytes = Rate::of_bytes(config.bytes_per_address);
-        let network_bytes = Rate::of_bytes(config.bytes_per_network);
+    pub(crate) fn new(config: &LimitConfig, key: [u8; 16], now: Instant) -> Self {
         Self {
-            requests: Budgets::new(host, network, config.remembered),
-            bytes: Budgets::new(host_bytes, network_bytes, config.remembered),
-            total: Rate::of_bytes(config.bytes_in_total),
-            total_full_at: None,
+            began: now,
+            key,
+            host: Rate::at_most(config.bytes_per_address),
+            network: Rate::at_most(config.bytes_per_network),
+            per_reply: [
+                Rate::at_most(config.replies_per_address),
+                Rate::at_most(config.replies_per_network),
+            ],
+            proven_reply: Rate::at_most(config.replies_per_proven_address),
+            total: Rate::at_most(config.bytes_in_total),
+            unproven_total: Rate::at_most(config.bytes_in_total / 2),
+            slots: Vec::new(),
+            remembered: config.remembered.max(2),
+            total_full_at: 0,
+            unproven_full_at: 0,
         }
     }
 
-    /// Whether a request from `from` is within all budgets; if so, it is charged.
-    pub(crate) fn admit(&mut self, now: Instant, from: SocketAddr) -> bool {
-        if is_exempt(from) {
-            return true;
+    /// Whether there may be room for an answer to `from`: asked before any work is done for it.
+    pub(crate) fn has_some(&self, now: Instant, from: SocketAddr, proven: bool) -> bool {
+        let now = self.nanos(now);
+        let open = |full_at: u64| full_at < now.saturating_add(SAVED);
+        let slot = |group| self.slot(group).is_none_or(|at| self.slots.get(at).is_none_or(|at| open(*at)));
+        open(self.total_full_at)
+            && (proven || open(self.unproven_full_at))
+            && slot(Group::host(from.ip()))
+            && slot(Group::network(from.ip()))
+    }
+
+    /// Charges an answer of so many bytes, if there is room for it everywhere; else it must not be sent.
+    pub(crate) fn charge(&mut self, now: Instant, to: IpAddr, bytes: usize, proven: bool) -> bool {
+        if self.slots.is_empty() {
+            self.slots.resize(self.remembered, 0);
         }
-        let spent = self.total_full_at.is_some_and(|at| at >= now + self.total.burst);
-        !spent && self.bytes.has_some(now, from) && self.requests.charge_within(now, from)
-    }
-
-    /// Charges the bytes that a request from `from` was answered with.
-    pub(crate) fn answered(&mut self, now: Instant, from: SocketAddr, bytes: u64) {
-        if bytes == 0 || is_exempt(from) {
-            return;
+        let (now, bytes) = (self.nanos(now), bytes as u64);
+        let after = |full_at: u64, cost: u64| full_at.max(now).saturating_add(cost);
+        let least = if proven { [self.proven_reply, Rate(0)] } else { self.per_reply };
+        let costs = [
+            self.host.cost(bytes).max(least[0].cost(1)),
+            self.network.cost(bytes).max(least[1].cost(1)),
+        ];
+        let places = [Group::host(to), Group::network(to)].map(|group| self.slot(group));
+        let mut charged = [0; 2];
+        for ((charged, place), cost) in charged.iter_mut().zip(places).zip(costs) {
+            let full_at = place.and_then(|place| self.slots.get(place)).copied().unwrap_or(0);
+            *charged = after(full_at, cost);
         }
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.bytes.charge(now, from, bytes);
-        let full_at = self.total_full_at.map_or(now, |at| at.max(now));
-        self.total_full_at = Some(full_at + self.total.interval * bytes);
-    }
-}
-
-/// This host is not a stranger, and cannot be forged from outside.
-fn is_exempt(from: SocketAddr) -> bool {
-    Scope::of_ip(from.ip()) == Scope::Loopback
-}
-
-impl Budgets {
-    fn new(host: Rate, network: Rate, remembered: usize) -> Self {
-        let (full_at, order) = (BTreeMap::new(), BTreeSet::new());
-        Self { host, network, remembered: remembered.max(2), full_at, order }
-    }
-
-    fn of(&self, from: SocketAddr) -> [(Group, Rate); 2] {
-        [(Group::host(from.ip()), self.host), (Group::network(from.ip()), self.network)]
-    }
-
-    /// Whether no budget is used up.
-    fn has_some(&self, now: Instant, from: SocketAddr) -> bool {
-        self.of(from).iter().all(|(group, rate)| {
-            self.full_at.get(group).is_none_or(|full_at| *full_at < now + rate.burst)
-        })
-    }
-
-    /// Charges one unit, if there is room for it everywhere.
-    fn charge_within(&mut self, now: Instant, from: SocketAddr) -> bool {
-        let within = self
-            .of(from)
-            .iter()
-            .all(|(group, rate)| self.charged(now, *group, *rate, 1) <= now + rate.burst);
-        if within {
-            self.charge(now, from, 1);
+        let total = after(self.total_full_at, self.total.cost(bytes));
+        let unproven = after(self.unproven_full_at, self.unproven_total.cost(bytes));
+        let latest = now.saturating_add(SAVED);
+        let fits = |at: &u64| *at <= latest;
+        if !charged.iter().all(fits) || !fits(&total) || !(proven || fits(&unproven)) {
+            return false;
         }
-        within
+        for (place, charged) in places.into_iter().zip(charged) {
+            if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
+                *slot = (*slot).max(charged);
+            }
+        }
+        self.total_full_at = total;
+        if !proven {
+            self.unproven_full_at = unproven;
+        }
+        true
     }
 
-    fn charge(&mut self, now: Instant, from: SocketAddr, units: u32) {
-        for (group, rate) in self.of(from) {
-            self.set(now, group, self.charged(now, group, rate, units));
-        }
+    fn nanos(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// When the budget would be full after so many more units.
-    fn charged(&self, now: Instant, group: Group, rate: Rate, units: u32) -> Instant {
-        self.full_at.get(&group).map_or(now, |at| (*at).max(now)) + rate.interval * units
-    }
-
-    fn set(&mut self, now: Instant, group: Group, full_at: Instant) {
-        if let Some(old) = self.full_at.insert(group, full_at) {
-            self.order.remove(&(old, group));
-        }
-        self.order.insert((full_at, group));
-        while let Some(&(at, group)) = self.order.first()
-            && (at <= now || self.order.len() > self.remembered)
-        {
-            self.order.pop_first();
-            self.full_at.remove(&group);
-        }
+    fn slot(&self, group: Group) -> Option<usize> {
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        let (bits, length) = match group {
+            Group::V4(bits, length) => (u64::from(bits), length),
+            Group::V6(bits, length) => (bits, length | 0x80),
+        };
+        hasher.write_u64(bits.to_be());
+        hasher.write_u8(length);
+        let count = u64::try_from(self.slots.len()).ok().filter(|count| *count > 0)?;
+        usize::try_from(hasher.finish() % count).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn limits(remembered: usize) -> Limits {
-        Limits::new(&LimitConfig {
-            per_address: 5,
-            address_burst: 10,
-            per_network: 20,
-            network_burst: 30,
-            bytes_per_address: 1000,
-            bytes_per_network: 2000,
-            bytes_in_total: 5000,
-            remembered,
-        })
+    fn limits(remembered: usize) -> (Limits, Instant) {
+        let config = LimitConfig { remembered, ..LimitConfig::default() };
+        let now = crate::testing::start();
+        (Limits::new(&config, [3; 16], now), now)
     }
 
     fn from(last: u8) -> SocketAddr {
         SocketAddr::from(([9, 9, 9, last], 6881))
     }
 
-    fn admitted(limits: &mut Limits, now: Instant, addr: SocketAddr, tries: usize) -> usize {
-        (0..tries).filter(|_| limits.admit(now, addr)).count()
-    }
-
-    #[test]
-    fn one_address_gets_its_burst_and_then_its_rate() {
-        let now = crate::testing::start();
-        let mut limits = limits(100);
-        assert_eq!(admitted(&mut limits, now, from(1), 100), 10);
-        assert_eq!(admitted(&mut limits, now + Duration::from_secs(1), from(1), 100), 5);
-        assert_eq!(admitted(&mut limits, now + Duration::from_secs(60), from(1), 100), 10);
-    }
-
-    #[test]
-    fn a_network_of_many_addresses_shares_one_budget() {
-        let now = crate::testing::start();
-        let mut limits = limits(100);
-        let total: usize = (0..20).map(|last| admitted(&mut limits, now, from(last), 10)).sum();
-        assert_eq!(total, 30);
-    }
-
-    #[test]
-    fn a_flood_of_addresses_cannot_grow_the_table() {
-        let now = crate::testing::start();
-        let mut limits = limits(64);
-        for n in 0..10_000_u32 {
-            let sender = SocketAddr::from(((0x0b00_0000 + n * 7919).to_be_bytes(), 6881));
-            limits.admit(now, sender);
-            limits.answered(now, sender, 1);
-        }
-        for budgets in [&limits.requests, &limits.bytes] {
-            assert!(budgets.full_at.len() <= 64 && budgets.order.len() == budgets.full_at.len());
-        }
-    }
-
-    /// Asks often for `answer` bytes a time over ten seconds; how many bytes that got.
-    fn gained(limits: &mut Limits, senders: &[SocketAddr], answer: u64) -> u64 {
-        let now = crate::testing::start();
-        let mut bytes = 0;
-        for tenth in 0..100 {
-            let at = now + Duration::from_millis(100 * tenth);
+    /// Asks for `bytes` a time, as often as it goes, every millisecond for ten seconds; when answers of what size
+    /// were given.
+    fn flood(
+        limits: &mut Limits,
+        start: Instant,
+        senders: &[SocketAddr],
+        bytes: usize,
+        proven: bool,
+    ) -> Vec<(u64, usize)> {
+        let mut answers = Vec::new();
+        for millis in 0..10_000 {
+            let now = start + Duration::from_millis(millis);
             for sender in senders {
-                if limits.admit(at, *sender) {
-                    limits.answered(at, *sender, answer);
-                    bytes += answer;
+                if limits.has_some(now, *sender, proven)
+                    && limits.charge(now, sender.ip(), bytes, proven)
+                {
+                    answers.push((millis, bytes));
                 }
             }
         }
-        bytes
+        answers
+    }
+
+    /// The most answers, and the most bytes, in any one second.
+    fn worst_second(answers: &[(u64, usize)]) -> (usize, usize) {
+        let within = |begin: u64| {
+            let of_second = answers.iter().filter(move |(at, _)| (begin..begin + 1000).contains(at));
+            of_second.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes))
+        };
+        let all: Vec<_> = answers.iter().map(|(at, _)| within(*at)).collect();
+        (all.iter().map(|a| a.0).max().unwrap_or(0), all.iter().map(|a| a.1).max().unwrap_or(0))
     }
 
     #[test]
-    fn what_a_forged_sender_has_sent_to_its_victim_is_bounded_in_bytes() {
-        // Four seconds' worth saved up, ten seconds, and one answer.
-        let bytes = gained(&mut limits(100), &[from(1)], 1400);
-        assert!((12_000..=4000 + 10_000 + 1400).contains(&bytes), "{bytes}");
-        let network: Vec<_> = (1..=9).map(from).collect();
-        let bytes = gained(&mut limits(100), &network, 1400);
-        assert!((24_000..=8000 + 20_000 + 1400).contains(&bytes), "{bytes}");
-        let world: Vec<_> = (1..=50).map(|n| SocketAddr::from(([n, 9, 9, 9], 6881))).collect();
-        let bytes = gained(&mut limits(1000), &world, 1400);
-        assert!((60_000..=20_000 + 50_000 + 1400).contains(&bytes), "{bytes}");
+    fn no_second_sees_more_than_is_allowed_for_a_network() {
+        let network: Vec<_> = (1..=30).map(from).collect();
+        for bytes in [60, 290, 700, 1000, 1400] {
+            for proven in [false, true] {
+                let (mut limits, now) = limits(2048);
+                let answers = flood(&mut limits, now, &network, bytes, proven);
+                let (count, sum) = worst_second(&answers);
+                assert!(sum <= 10_000, "{sum} bytes of {bytes}");
+                assert!(proven || count <= 20, "{count} answers of {bytes}");
+                // Nor is it much less: six tenths of it for longer.
+                let total: usize = answers.iter().map(|(_, bytes)| bytes).sum();
+                assert!(proven || answers.len() >= 110 || total >= 55_000, "{}", answers.len());
+            }
+        }
     }
 
     #[test]
-    fn loopback_has_no_limit() {
-        let now = crate::testing::start();
-        let addr = SocketAddr::from(([127, 0, 0, 1], 6881));
-        assert_eq!(admitted(&mut limits(64), now, addr, 1000), 1000);
+    fn one_address_gets_its_share_of_its_network() {
+        for (bytes, proven, most) in [(60, false, 12), (60, true, 100), (300, true, 20)] {
+            let (mut limits, now) = limits(2048);
+            let (count, sum) = worst_second(&flood(&mut limits, now, &[from(1)], bytes, proven));
+            assert!(count <= most && sum <= 6000, "{count} {sum}");
+            assert!(count >= most * 9 / 10, "{count}");
+        }
+    }
+
+    #[test]
+    fn everybody_together_is_bounded_and_the_unproven_get_half() {
+        let world: Vec<_> = (0..2000_u32)
+            .map(|n| SocketAddr::from(((0x0b00_0000 + n * 65_537).to_be_bytes(), 6881)))
+            .collect();
+        for (proven, most) in [(false, 500_000), (true, 1_000_000)] {
+            let (mut limits, start) = limits(65_536);
+            let mut sum = 0;
+            for millis in (0..1000).step_by(50) {
+                for sender in &world {
+                    let now = start + Duration::from_millis(millis);
+                    sum += 1400 * usize::from(limits.charge(now, sender.ip(), 1400, proven));
+                }
+            }
+            assert!((most * 9 / 10..=most).contains(&sum), "{sum}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_addresses_neither_grows_the_table_nor_makes_it_forget() {
+        let (mut limits, now) = limits(64);
+        while limits.charge(now, from(1).ip(), 100, false) {}
+        for n in 0..10_000_u32 {
+            let sender = SocketAddr::from(((0x0b00_0000 + n * 7919).to_be_bytes(), 6881));
+            limits.charge(now, sender.ip(), 1, false);
+        }
+        assert_eq!(limits.slots.len(), 64);
+        assert!(!limits.charge(now, from(1).ip(), 100, false));
+    }
+
+    #[test]
+    fn nothing_is_kept_before_the_first_stranger() {
+        let (limits, now) = limits(2048);
+        assert!(limits.has_some(now, from(1), false));
+        assert_eq!(limits.slots.capacity(), 0);
     }
 }

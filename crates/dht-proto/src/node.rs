@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mainstay_kad::Entry;
-use mainstay_krpc::{Body, Id, Message, Query, Response};
+use mainstay_krpc::{Body, DecodeError, Id, Message, Query, Response};
 use rand::Rng as _;
 
 use crate::asks::{Asks, Reply};
@@ -15,6 +15,8 @@ use crate::contact::Contact;
 use crate::network::Networks;
 use crate::node::life::Life;
 use crate::published::Published;
+use crate::reach::{CONTACT, Reach};
+use crate::recent::Recent;
 use crate::scope::{Family, Scope};
 use crate::search::Scene;
 use crate::server::Server;
@@ -22,7 +24,9 @@ use crate::transactions::{Lapse, Pending, Purpose};
 use crate::upkeep::Upkeep;
 use crate::wall_clock::WallClock;
 use crate::wire::Wire;
-use crate::{Ask, Config, Event, Info, QueryId, RemoteNode, Snapshot, Transmit};
+use crate::{
+    Ask, Config, Event, Info, QueryId, RemoteNode, RequestHook, Snapshot, Store, Transmit,
+};
 
 /// A Mainline node for IPv4, IPv6 or both.
 ///
@@ -39,6 +43,7 @@ pub struct Node {
     published: Published,
     clock: WallClock,
     life: Life,
+    reach: Reach,
     config: Config,
 }
 
@@ -55,11 +60,14 @@ impl Node {
         let mut key = [0; 16];
         wire.rng.fill_bytes(&mut key);
         let server = Server::new(&config, key, networks.home(), now);
+        wire.contacted = Recent::new(key);
+        let reach = Reach::new(&config, now);
+        wire.read_only = reach.is_read_only();
         let asks = Asks::new(&config);
         let upkeep = Upkeep::new(now, networks.iter().map(|network| network.family));
         let published = Published::new(config.remember_published.min(Snapshot::MOST_PUBLISHED));
         let (clock, life) = (WallClock::default(), Life::default());
-        Self { wire, networks, server, asks, upkeep, published, clock, life, config }
+        Self { wire, networks, server, asks, upkeep, published, clock, life, reach, config }
     }
 
     /// Takes a datagram that came in from `from`. Never panics, never answers a reply.
@@ -70,11 +78,10 @@ impl Node {
             self.wire.counters.unusable += 1;
             return;
         }
-        let served = self.wire.counters.served_bytes;
         match Message::decode(datagram) {
             Ok(Message { transaction, read_only, body: Body::Query(query), .. }) => {
                 self.wire.transactions.heard(now);
-                self.handle_query(now, from, transaction, read_only, &query);
+                self.handle_query(now, from, datagram.len(), transaction, read_only, &query);
             }
             Ok(Message { transaction, ip, body: Body::Response(response), .. }) => {
                 self.handle_response(now, from, transaction, ip, &response);
@@ -88,11 +95,8 @@ impl Node {
             Err(error) => {
                 self.wire.counters.malformed += 1;
                 tracing::trace!(%from, %error, "not a message");
-                if let Some(reply) = error.reply() {
-                    if self.server.admits(now, from) {
-                        // A fragment is not worth an answer that is larger by far.
-                        self.wire.reply_within(2 * datagram.len(), from, reply);
-                    }
+                if error.reply().is_some() {
+                    self.handle_broken(now, from, datagram.len(), &error);
                 } else if let Some(pending) =
                     error.transaction().and_then(|tid| self.wire.transactions.close(now, from, tid))
                 {
@@ -100,7 +104,6 @@ impl Node {
                 }
             }
         }
-        self.server.answered(now, from, self.wire.counters.served_bytes - served);
         self.settle(now);
     }
 
@@ -125,6 +128,8 @@ impl Node {
         self.asks.handle_timeout(&mut scene);
         self.upkeep.handle_timeout(&mut scene, &mut self.asks);
         self.server.store.handle_timeout(now);
+        let changed = self.reach.handle_timeout(now);
+        self.tell_role(changed);
         self.leave(now);
     }
 
@@ -176,6 +181,24 @@ impl Node {
         self.wire.events.retain(|event| event.query() != Some(query));
     }
 
+    /// Stores with `store` from now on, in the place of [`MemoryStore`](crate::MemoryStore); what was stored until
+    /// now is dropped. Best called right after [`new`](Self::new).
+    pub fn set_store(&mut self, mut store: Box<dyn Store>) {
+        store.set_home(self.networks.home());
+        self.server.store = store;
+    }
+
+    /// Lets `hook` see every request of strangers before it is answered, and refuse it.
+    pub fn set_hook(&mut self, hook: RequestHook) {
+        self.server.hook.set(hook);
+    }
+
+    /// Takes back the payload of a [`Transmit`] that was sent: the next answer is then written into the same memory.
+    /// Not needed, but saves an allocation an answer.
+    pub fn recycle(&mut self, payload: Vec<u8>) {
+        self.wire.recycle(payload);
+    }
+
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.wire.poll_transmit()
@@ -197,6 +220,7 @@ impl Node {
             self.upkeep.poll_timeout(),
             self.server.store.poll_timeout(),
             self.offline_due(),
+            self.reach.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -206,16 +230,18 @@ impl Node {
     /// Looks at the node.
     #[must_use]
     pub fn info(&self) -> Info {
+        let counts = self.server.store.counts();
         let family = |family| self.networks.of(family).map(crate::network::Network::info);
         Info {
             ipv4: family(Family::V4),
             ipv6: family(Family::V6),
             bootstrapped: self.upkeep.has_settled(),
             offline: self.is_offline(),
-            read_only: self.config.read_only,
+            read_only: self.reach.is_read_only(),
+            reachable: self.reach.is_reachable(),
             asks: self.asks.len(),
-            items: self.server.store.items(),
-            info_hashes: self.server.store.peers().info_hashes(),
+            items: counts.items,
+            info_hashes: counts.info_hashes,
             counters: self.wire.counters,
         }
     }
@@ -238,7 +264,7 @@ impl Node {
         self.enter(now);
         let item = self.published.item_of(&ask);
         let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
-        let query = self.asks.ask(&mut scene, &self.server.store, ask, traced);
+        let query = self.asks.ask(&mut scene, &*self.server.store, ask, traced);
         self.published.begun(query, item);
         self.leave(now);
         query
@@ -248,6 +274,7 @@ impl Node {
         &mut self,
         now: Instant,
         from: SocketAddr,
+        length: usize,
         transaction: &[u8],
         read_only: bool,
         query: &Query<'_>,
@@ -259,17 +286,57 @@ impl Node {
             counters.reflected += 1;
             return;
         }
-        if !self.server.admits(now, from) {
-            *(if self.server.serves() { &mut counters.limited } else { &mut counters.unserved }) +=
-                1;
+        self.note_stranger(now, from);
+        if self.reach.is_read_only() {
+            self.wire.counters.unserved += 1;
             return;
         }
-        counters.queries += 1;
-        counters.asked_of_us.count(&query.method);
-        self.server.handle_query(now, from, transaction, query, &self.networks, &mut self.wire);
+        let (server, networks, wire) = (&mut self.server, &self.networks, &mut self.wire);
+        let admitted = server.admit(now, from, length, Some(&query.id), networks);
+        let Some(arrival) = admitted else {
+            wire.counters.limited += 1;
+            return;
+        };
+        wire.counters.queries += 1;
+        wire.counters.asked_of_us.count(&query.method);
+        server.handle_query(&arrival, transaction, read_only, query, networks, wire);
         if !read_only {
             let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
             self.upkeep.greet(&mut scene, Contact::new(query.id, from));
+        }
+    }
+
+    fn handle_broken(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        length: usize,
+        error: &DecodeError<'_>,
+    ) {
+        if self.reach.is_read_only() {
+            return;
+        }
+        let (server, networks, wire) = (&mut self.server, &self.networks, &mut self.wire);
+        if let Some(arrival) = server.admit(now, from, length, None, networks) {
+            server.handle_broken(&arrival, error, wire);
+        }
+    }
+
+    /// Whoever asks us without having been asked by us got through to us.
+    fn note_stranger(&mut self, now: Instant, from: SocketAddr) {
+        let far = Scope::of(from) == Scope::Global;
+        if far && !self.wire.contacted.has(now, from.ip(), CONTACT) {
+            let changed = self.reach.asked_unasked(now, from.ip());
+            self.tell_role(changed);
+        }
+    }
+
+    fn tell_role(&mut self, changed: bool) {
+        if changed {
+            let (reachable, read_only) = (self.reach.is_reachable(), self.reach.is_read_only());
+            tracing::info!(?reachable, read_only, "our reachability or role changed");
+            self.wire.read_only = read_only;
+            self.wire.events.push_back(Event::Role { reachable, read_only });
         }
     }
 
@@ -284,6 +351,7 @@ impl Node {
         let Some(pending) = self.close(now, from, transaction) else { return };
         self.wire.counters.answers += 1;
         let filter = self.networks.filter;
+        self.server.prove(now, from);
         let Some(network) = self.networks.of_mut(Family::of(from)) else { return };
         if let Some(expected) = pending.id.filter(|expected| *expected != response.id) {
             network.mistook(&expected, from);
@@ -309,7 +377,7 @@ impl Node {
         let id: Id = network.id;
         tracing::info!(%addr, %id, "others agree on our address");
         self.wire.events.push_back(Event::PublicAddress { addr, id });
-        self.server.store.move_home(self.networks.home());
+        self.server.store.set_home(self.networks.home());
         self.upkeep.rejoin(now, family);
     }
 

@@ -153,8 +153,11 @@ pub struct Info {
     pub bootstrapped: bool,
     /// Whether nobody answers any more, so that we must be cut off.
     pub offline: bool,
-    /// Whether the node answers nobody.
+    /// Whether the node answers nobody at present.
     pub read_only: bool,
+    /// Whether strangers reach this node: hosts that it did not contact lately ask it. `None` until there was time
+    /// to tell.
+    pub reachable: Option<bool>,
     /// Asks that run.
     pub asks: usize,
     /// Items stored for others.

@@ -1,120 +1,151 @@
-//! What the node keeps for others: items for two hours, peers for 45 minutes, each within caps and quotas.
-//! Verification is done before; here it is only decided what stays.
+//! Where the node keeps what it keeps for others: the trait, so that a disk or a policy of one's own can stand behind it.
+//! What comes in has been verified and its sender's token checked; a store only decides what stays.
 
 mod items;
+mod memory;
 mod peers;
 mod quota;
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 
-pub(crate) use self::items::Full;
-use self::items::Items;
-use self::peers::Peers;
-use crate::StoreConfig;
+pub use self::memory::MemoryStore;
 
-/// How often expired entries are swept out; they are never handed out before that either.
-const SWEEP: Duration = Duration::from_secs(300);
+/// Keeps items and peers for strangers. [`MemoryStore`] is the one that a node has by default;
+/// [`Node::set_store`](crate::Node::set_store) gives it another.
+///
+/// The node calls it between two datagrams and waits: an implementation that reads a disk should keep what is asked
+/// often in memory. Time comes in with each call and never goes back. An implementation must keep these true:
+///
+/// - What [`mutable`](Self::mutable) and [`immutable`](Self::immutable) give was put before under the item's own
+///   target. The node verifies before it puts, and not again when it reads, so a store that outlives the process must
+///   verify what it loads; making a [`MutableItem`] does.
+/// - Something that was put or announced is there until it expires, is replaced, or is pushed out for want of room.
+///   BEP 44 expects two hours for an item, BEP 5 something below an hour for a peer.
+/// - It is bounded. Senders choose targets freely, and addresses cheaply.
+///
+/// Rules of the protocol (tokens, sequence numbers, `cas`, signatures, sizes) are the node's and are decided before a
+/// store is called.
+pub trait Store: fmt::Debug + Send {
+    /// The item under `target` that has not expired.
+    fn mutable(&self, now: Instant, target: &Id) -> Option<MutableItem>;
 
-/// Three pools, each with its own caps, so that a flood of one kind cannot push out another.
-#[derive(Debug)]
-pub(crate) struct Store {
-    mutable: Items<MutableItem>,
-    immutable: Items<ImmutableItem>,
-    peers: Peers,
-    sweep_at: Option<Instant>,
+    /// The value under `target` that has not expired.
+    fn immutable(&self, now: Instant, target: &Id) -> Option<ImmutableItem>;
+
+    /// Whether a put of `from` under `target` would find room: asked before a signature is verified, so that a flood
+    /// of items for which there is none costs next to nothing. A store that cannot tell says yes.
+    fn has_room(&self, now: Instant, from: IpAddr, target: &Id, kind: ItemKind) -> bool {
+        let _ = (now, from, target, kind);
+        true
+    }
+
+    /// Keeps `item` in the place of an older one with its target.
+    ///
+    /// # Errors
+    /// [`Full`], which the sender is told as error 202.
+    fn put_mutable(&mut self, now: Instant, from: IpAddr, item: MutableItem) -> Result<(), Full>;
+
+    /// Keeps `item`, or renews it if it is there.
+    ///
+    /// # Errors
+    /// [`Full`].
+    fn put_immutable(&mut self, now: Instant, from: IpAddr, item: ImmutableItem)
+    -> Result<(), Full>;
+
+    /// Renews the life of a mutable item that was put again unchanged.
+    fn refresh(&mut self, now: Instant, target: &Id);
+
+    /// Keeps a peer, or renews it.
+    ///
+    /// # Errors
+    /// [`Full`].
+    fn announce(&mut self, now: Instant, info_hash: Id, from: IpAddr, peer: Peer)
+    -> Result<(), Full>;
+
+    /// Shows `visit` the peers of `info_hash` that have not expired, of one family or of both.
+    fn peers(
+        &self,
+        now: Instant,
+        info_hash: &Id,
+        family: Option<PeerFamily>,
+        visit: &mut dyn FnMut(Peer),
+    );
+
+    /// Shows `visit` every info hash that has peers.
+    fn info_hashes(&self, visit: &mut dyn FnMut(Id));
+
+    /// How much there is.
+    fn counts(&self) -> StoreCounts;
+
+    /// Tells the node's id, at the start and whenever it changes: what is near it is more likely to be asked of it.
+    fn set_home(&mut self, home: Id) {
+        let _ = home;
+    }
+
+    /// Does what is due, for instance sweeps out what has expired.
+    fn handle_timeout(&mut self, now: Instant) {
+        let _ = now;
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) should be called next.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
 }
 
-impl Store {
-    pub(crate) fn new(config: &StoreConfig, home: Id) -> Self {
-        Self {
-            mutable: Items::new(config, config.mutable_items, home),
-            immutable: Items::new(config, config.immutable_items, home),
-            peers: Peers::new(config, home),
-            sweep_at: None,
+/// There is no room: the pool is full of what is nearer, or the sender's share of it is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store has no room for this sender's item; it should be put elsewhere")]
+pub struct Full;
+
+/// Which of the two kinds of item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemKind {
+    /// Signed by a key.
+    Mutable,
+    /// Named by its hash.
+    Immutable,
+}
+
+/// Somebody who announced an info hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Where it listens; the address is proven, the port is what it said.
+    pub addr: SocketAddr,
+    /// Whether it says that it has everything ([BEP 33](https://www.bittorrent.org/beps/bep_0033.html)).
+    pub seed: bool,
+}
+
+/// Which peers are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerFamily {
+    /// Those with an IPv4 address.
+    Ipv4,
+    /// Those with an IPv6 address.
+    Ipv6,
+}
+
+impl PeerFamily {
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(addr: SocketAddr) -> Self {
+        match addr {
+            SocketAddr::V4(_) => Self::Ipv4,
+            SocketAddr::V6(_) => Self::Ipv6,
         }
     }
+}
 
-    pub(crate) fn mutable(&self, now: Instant, target: &Id) -> Option<&MutableItem> {
-        self.mutable.find(now, target)
-    }
-
-    pub(crate) fn immutable(&self, now: Instant, target: &Id) -> Option<&ImmutableItem> {
-        self.immutable.find(now, target)
-    }
-
-    pub(crate) fn put_mutable(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        item: MutableItem,
-    ) -> Result<(), Full> {
-        self.schedule(now);
-        self.mutable.put(now, from, item.target(), item)
-    }
-
-    pub(crate) fn put_immutable(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        item: ImmutableItem,
-    ) -> Result<(), Full> {
-        self.schedule(now);
-        self.immutable.put(now, from, item.target(), item)
-    }
-
-    /// Renews the life of an item that was put again unchanged.
-    pub(crate) fn refresh_mutable(&mut self, now: Instant, target: &Id) {
-        self.mutable.refresh(now, target);
-    }
-
-    pub(crate) fn announce(
-        &mut self,
-        now: Instant,
-        info_hash: Id,
-        from: SocketAddr,
-        peer: SocketAddr,
-        seed: bool,
-    ) -> Result<(), Full> {
-        self.schedule(now);
-        self.peers.announce(now, info_hash, from, peer, seed)
-    }
-
-    pub(crate) fn peers(&self) -> &Peers {
-        &self.peers
-    }
-
-    /// How many items there are.
-    pub(crate) fn items(&self) -> usize {
-        self.mutable.len() + self.immutable.len()
-    }
-
-    /// Follows a change of our id: what is far is judged anew.
-    pub(crate) fn move_home(&mut self, home: Id) {
-        self.mutable.move_home(home);
-        self.immutable.move_home(home);
-        self.peers.move_home(home);
-    }
-
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        if self.sweep_at.is_none_or(|at| now < at) {
-            return;
-        }
-        self.mutable.sweep(now);
-        self.immutable.sweep(now);
-        self.peers.sweep(now);
-        let empty = self.items() == 0 && self.peers.info_hashes() == 0;
-        self.sweep_at = (!empty).then_some(now + SWEEP);
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.sweep_at
-    }
-
-    fn schedule(&mut self, now: Instant) {
-        self.sweep_at.get_or_insert(now + SWEEP);
-    }
+/// How much a store holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    /// Items of both kinds.
+    pub items: usize,
+    /// Info hashes that have peers.
+    pub info_hashes: usize,
 }

@@ -9,11 +9,14 @@ use mainstay_krpc::{Id, Message, Method, Query, Want};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+use crate::recent::Recent;
 use crate::transactions::{Purpose, Transactions};
 use crate::{Config, Counters, Event, Transmit};
 
 /// Who we are, in the `v` of our messages.
 const VERSION: &[u8; 4] = b"MS\x00\x01";
+/// Room for most replies.
+const REPLY: usize = 384;
 
 /// What waits to go out, and what was sent.
 #[derive(Debug)]
@@ -22,8 +25,12 @@ pub(crate) struct Wire {
     pub(crate) transactions: Transactions,
     pub(crate) events: VecDeque<Event>,
     pub(crate) counters: Counters,
+    /// Whom we sent a request to lately.
+    pub(crate) contacted: Recent,
+    pub(crate) read_only: bool,
     transmits: VecDeque<Transmit>,
-    read_only: bool,
+    /// One buffer to encode into, so that answering takes no allocation when it is given back.
+    spare: Option<Vec<u8>>,
 }
 
 /// One request to send.
@@ -46,8 +53,10 @@ impl Wire {
             transactions: Transactions::new(config.request_timeout, now),
             events: VecDeque::new(),
             counters: Counters::default(),
-            transmits: VecDeque::new(),
+            contacted: Recent::new([0; 16]),
             read_only: config.read_only,
+            transmits: VecDeque::new(),
+            spare: None,
         }
     }
 
@@ -55,6 +64,7 @@ impl Wire {
     pub(crate) fn ask(&mut self, now: Instant, request: Request<'_>) {
         let Request { own, to, id, want, method, purpose } = request;
         self.counters.asked_by_us.count(&method);
+        self.contacted.note(now, to.ip());
         let tid = self.transactions.open(now, &mut self.rng, to, id, purpose);
         let mut message = Message::query(&tid, Query { id: own, want, method });
         message.version = Some(VERSION);
@@ -62,25 +72,29 @@ impl Wire {
         self.send(to, &message);
     }
 
-    /// Sends a reply: it always names us and the receiver's address
+    /// The bytes of a reply as they would be sent to `to`: it always names us and the receiver's address
     /// ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)).
-    pub(crate) fn reply(&mut self, to: SocketAddr, message: Message<'_>) {
-        self.reply_encoded(to, encode_reply(to, message));
+    pub(crate) fn encode_reply(&mut self, to: SocketAddr, mut message: Message<'_>) -> Vec<u8> {
+        message.ip = Some(to);
+        message.version = Some(VERSION);
+        let mut payload = self.spare.take().unwrap_or_else(|| Vec::with_capacity(REPLY));
+        message.encode(&mut payload);
+        payload
     }
 
-    /// Sends a reply if it has at most so many bytes.
-    pub(crate) fn reply_within(&mut self, most: usize, to: SocketAddr, message: Message<'_>) {
-        let payload = encode_reply(to, message);
-        if payload.len() <= most {
-            self.reply_encoded(to, payload);
-        }
-    }
-
-    /// Sends a reply that [`encode_reply`] made.
+    /// Sends a reply.
     pub(crate) fn reply_encoded(&mut self, to: SocketAddr, payload: Vec<u8>) {
         self.counters.served += 1;
         self.counters.served_bytes += payload.len() as u64;
         self.push(to, payload);
+    }
+
+    /// Takes back the memory of a datagram that was sent, or will not be.
+    pub(crate) fn recycle(&mut self, mut payload: Vec<u8>) {
+        if payload.capacity() >= REPLY {
+            payload.clear();
+            self.spare = Some(payload);
+        }
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -110,13 +124,4 @@ impl Wire {
         self.counters.sent += 1;
         self.transmits.push_back(Transmit { to, payload });
     }
-}
-
-/// The bytes of a reply as they would be sent to `to`.
-pub(crate) fn encode_reply(to: SocketAddr, mut message: Message<'_>) -> Vec<u8> {
-    message.ip = Some(to);
-    message.version = Some(VERSION);
-    let mut payload = Vec::with_capacity(384);
-    message.encode(&mut payload);
-    payload
 }

@@ -3,15 +3,19 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mainstay_dht_proto::{AddressPolicy, Config, LimitConfig, Node, Snapshot, StoreConfig};
+use mainstay_dht_proto::{
+    AddressPolicy, Config, LimitConfig, Node, Request, Snapshot, Store, StoreConfig, Verdict,
+};
 use mainstay_krpc::Id;
 use rand::TryRng;
 use rand::rngs::SysRng;
 
 use crate::driver;
 use crate::error::BuildError;
+use crate::extend::Extensions;
 use crate::handle::Dht;
 use crate::listen::Listen;
 use crate::runtime::current_or_background;
@@ -48,6 +52,7 @@ pub struct DhtBuilder {
     config: Config,
     seed: Option<[u8; 32]>,
     state: Option<PathBuf>,
+    extensions: Extensions,
 }
 
 impl DhtBuilder {
@@ -58,6 +63,7 @@ impl DhtBuilder {
             config: Config { read_only: true, ..Config::default() },
             seed: None,
             state: None,
+            extensions: Extensions::default(),
         }
     }
 
@@ -128,6 +134,15 @@ impl DhtBuilder {
         self
     }
 
+    /// Finds out whether strangers reach this host, and follows: a server while they do, a client while they do not.
+    ///
+    /// The node begins as a server on trial for a quarter of an hour, whatever [`server_mode`](Self::server_mode)
+    /// says, since nobody asks a client anything. Default: false.
+    pub fn adaptive(mut self, adapt: bool) -> Self {
+        self.config.adaptive = adapt;
+        self
+    }
+
     /// The address that others see this host under, if it is known. Otherwise the node learns it
     /// from those it talks to.
     pub fn public_ip(mut self, address: IpAddr) -> Self {
@@ -182,7 +197,37 @@ impl DhtBuilder {
         self
     }
 
-    /// How many requests of strangers to answer. Matters in server mode only.
+    /// Stores for others in what `make` gives, in the place of a
+    /// [`MemoryStore`](mainstay_dht_proto::MemoryStore) with the caps of [`store`](Self::store). Called once for
+    /// each node that is built. Matters in server mode only.
+    pub fn custom_store(
+        mut self,
+        make: impl Fn() -> Box<dyn Store> + Send + Sync + 'static,
+    ) -> Self {
+        self.extensions.store = Some(Arc::new(make));
+        self
+    }
+
+    /// Lets `hook` see every request of strangers, with method, target and source, before it is answered, and
+    /// refuse it. It must be quick: the node waits for it.
+    ///
+    /// ```no_run
+    /// use mainstay_dht::{Dht, Verdict};
+    ///
+    /// # let blocked = mainstay_krpc::Id::from_bytes([7; 20]);
+    /// let dht = Dht::builder().server_mode(true).request_hook(move |request| {
+    ///     if request.target == Some(blocked) { Verdict::Ignore } else { Verdict::Answer }
+    /// });
+    /// ```
+    pub fn request_hook(
+        mut self,
+        hook: impl Fn(&Request<'_>) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        self.extensions.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// How much strangers are sent. Matters in server mode only.
     pub fn limits(mut self, limits: LimitConfig) -> Self {
         self.config.limits = limits;
         self
@@ -221,7 +266,7 @@ impl DhtBuilder {
             Some(seed) => seed,
             None => fresh_seed()?,
         };
-        let server = !self.config.read_only;
+        let server = !self.config.read_only || self.config.adaptive;
         let runtime = current_or_background().map_err(BuildError::Runtime)?;
         let _entered = runtime.enter();
         let ports = self.listen.open(server)?;
@@ -240,6 +285,7 @@ impl DhtBuilder {
             event.into_iter().for_each(|event| life.events.push(event));
         }
         let mut node = Node::new(self.config, seed, now);
+        self.extensions.apply(&mut node);
         driver::set_wall_clock(&mut node, now);
         if let Some(snapshot) = restored {
             node.restore(now, &snapshot);

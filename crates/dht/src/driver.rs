@@ -265,7 +265,9 @@ impl Driver {
         loop {
             let mut unreachable = None;
             while let Some(transmit) = self.node.poll_transmit() {
-                if self.send(now, &transmit) == Sent::Unreachable {
+                let sent = self.send(now, &transmit);
+                self.node.recycle(transmit.payload);
+                if sent == Sent::Unreachable {
                     unreachable = Some(transmit.to);
                     break;
                 }
@@ -395,6 +397,7 @@ fn told(event: &Event) -> Option<NodeEvent> {
         Event::BootstrapFailed { ipv6, attempts, retry } => {
             Some(NodeEvent::BootstrapFailed { ipv6, attempts, retry })
         }
+        Event::Role { reachable, read_only } => Some(NodeEvent::Role { reachable, read_only }),
         Event::Resumed { late } => Some(NodeEvent::Resumed { late }),
         Event::ClockJumped { forward, by } => Some(NodeEvent::ClockJumped { forward, by }),
         // The others belong to asks.

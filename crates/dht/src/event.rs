@@ -47,6 +47,14 @@ pub enum NodeEvent {
         /// Our id in that family's network.
         id: Id,
     },
+    /// It became known whether strangers reach us, or our role changed with it
+    /// ([`DhtBuilder::adaptive`](crate::DhtBuilder::adaptive)).
+    Role {
+        /// Whether hosts that the node did not contact before ask it.
+        reachable: Option<bool>,
+        /// Whether the node answers nobody.
+        read_only: bool,
+    },
     /// The host or the process slept; the node joins anew.
     Resumed {
         /// For how long, as far as the monotonic clock tells.

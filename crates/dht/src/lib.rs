@@ -44,6 +44,7 @@ mod command;
 mod driver;
 mod error;
 mod event;
+mod extend;
 mod handle;
 mod info;
 mod listen;
@@ -66,8 +67,9 @@ pub use testnet::{Testnet, TestnetBuilder};
 pub use trace::{TraceIter, TraceStep, TraceStream};
 
 pub use mainstay_dht_proto::{
-    AddressPolicy, Counters, FamilyInfo, Identity, LimitConfig, LookupReport, Methods, PutReport,
-    QueryId, RemoteNode, Samples, SavedNode, Snapshot, SnapshotError, Step, StepKind, StoreConfig,
+    AddressPolicy, Counters, FamilyInfo, Full, Identity, ItemKind, LimitConfig, LookupReport,
+    MemoryStore, Methods, Peer, PeerFamily, PutReport, QueryId, RemoteNode, Request, Samples,
+    SavedNode, Snapshot, SnapshotError, Step, StepKind, Store, StoreConfig, StoreCounts, Verdict,
 };
 pub use mainstay_krpc::Id;
 pub use mainstay_krpc::item::{ImmutableItem, ItemError, MutableItem};

@@ -38,7 +38,7 @@ impl Node {
     /// nodes that [`Config::addresses`](crate::Config::addresses) does not allow are left out.
     pub fn restore(&mut self, now: Instant, snapshot: &Snapshot) {
         self.networks.restore(&snapshot.ipv4, &snapshot.ipv6);
-        self.server.store.move_home(self.networks.home());
+        self.server.store.set_home(self.networks.home());
         for item in &snapshot.published {
             self.published.insert(item.clone());
         }

@@ -8,10 +8,10 @@ use mainstay_keys::{PublicKey, Signature};
 use mainstay_krpc::item::{
     ImmutableItem, ItemError, MAX_SALT, MAX_VALUE, MutableItem, mutable_target,
 };
-use mainstay_krpc::{AnnouncePort, Id, MutablePut, Put, Response, error_code};
+use mainstay_krpc::{AnnouncePort, Id, MutablePut, Put, error_code};
 
 use super::{Refusal, Server, Visit};
-use crate::wire::Wire;
+use crate::store::{ItemKind, Peer};
 
 const BAD_TOKEN: Refusal = refusal(error_code::PROTOCOL, b"bad token");
 const BAD_PORT: Refusal = refusal(error_code::PROTOCOL, b"port is 0");
@@ -31,58 +31,51 @@ impl Server {
     pub(super) fn announce(
         &mut self,
         visit: &Visit<'_>,
-        wire: &mut Wire,
         info_hash: Id,
         port: AnnouncePort,
         token: &[u8],
         seed: bool,
-    ) -> Option<Refusal> {
-        let ip = visit.from.ip();
-        if !self.tokens.accepts(visit.now, ip, &info_hash, token) {
-            return Some(BAD_TOKEN);
-        }
+    ) -> Result<(), Refusal> {
+        self.check_token(visit, &info_hash, token)?;
         let port = port.resolve(visit.from.port());
         if port == 0 {
-            return Some(BAD_PORT);
+            return Err(BAD_PORT);
         }
-        let peer = SocketAddr::new(ip, port);
-        if self.store.announce(visit.now, info_hash, visit.from, peer, seed).is_err() {
-            return Some(NO_ROOM);
-        }
-        visit.respond(wire, Response::new(visit.own));
-        None
+        let ip = visit.from.ip();
+        let peer = Peer { addr: SocketAddr::new(ip, port), seed };
+        self.store.announce(visit.now, info_hash, ip, peer).map_err(|_| NO_ROOM)
     }
 
     /// Stores an item, under the target computed from it: a put names none
     /// ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)).
-    pub(super) fn put(
-        &mut self,
-        visit: &Visit<'_>,
-        wire: &mut Wire,
-        put: &Put<'_>,
-    ) -> Option<Refusal> {
+    pub(super) fn put(&mut self, visit: &Visit<'_>, put: &Put<'_>) -> Result<(), Refusal> {
         if put.value.len() > MAX_VALUE {
-            return Some(TOO_LARGE);
+            return Err(TOO_LARGE);
         }
-        let stored = match &put.mutable {
+        match &put.mutable {
             Some(mutable) => self.put_mutable(visit, put, mutable),
             None => self.put_immutable(visit, put),
-        };
-        match stored {
-            Ok(()) => {
-                visit.respond(wire, Response::new(visit.own));
-                None
-            }
-            Err(refusal) => Some(refusal),
         }
+    }
+
+    /// A token shows that its bearer gets what we send to its address.
+    fn check_token(
+        &mut self,
+        visit: &Visit<'_>,
+        target: &Id,
+        token: &[u8],
+    ) -> Result<(), Refusal> {
+        if !self.tokens.accepts(visit.now, visit.from.ip(), target, token) {
+            return Err(BAD_TOKEN);
+        }
+        self.proven.note(visit.now, visit.from.ip());
+        Ok(())
     }
 
     fn put_immutable(&mut self, visit: &Visit<'_>, put: &Put<'_>) -> Result<(), Refusal> {
         let item = ImmutableItem::new(put.value).map_err(|error| explain(&error))?;
-        if !self.tokens.accepts(visit.now, visit.from.ip(), &item.target(), put.token) {
-            return Err(BAD_TOKEN);
-        }
-        self.store.put_immutable(visit.now, visit.from, item).map_err(|_| NO_ROOM)
+        self.check_token(visit, &item.target(), put.token)?;
+        self.store.put_immutable(visit.now, visit.from.ip(), item).map_err(|_| NO_ROOM)
     }
 
     /// We differ from the order that BEP 44 suggests: sequence numbers are compared before the signature
@@ -97,9 +90,7 @@ impl Server {
             return Err(SALT_TOO_LONG);
         }
         let target = mutable_target(mutable.key, mutable.salt);
-        if !self.tokens.accepts(visit.now, visit.from.ip(), &target, put.token) {
-            return Err(BAD_TOKEN);
-        }
+        self.check_token(visit, &target, put.token)?;
         if self.is_from_the_future(visit, mutable.seq) {
             return Err(FROM_THE_FUTURE);
         }
@@ -112,18 +103,20 @@ impl Server {
                 && same_value
                 && mutable.signature == old.signature().as_bytes()
             {
-                self.store.refresh_mutable(visit.now, &target);
+                self.store.refresh(visit.now, &target);
                 return Ok(());
             }
             if mutable.seq < old.seq() || (mutable.seq == old.seq() && !same_value) {
                 return Err(NOT_NEWER);
             }
+        } else if !self.store.has_room(visit.now, visit.from.ip(), &target, ItemKind::Mutable) {
+            return Err(NO_ROOM);
         }
         let key = PublicKey::from_bytes(mutable.key).map_err(|_| BAD_KEY)?;
         let signature = Signature::from_bytes(mutable.signature);
         let item = MutableItem::verify(key, mutable.salt, mutable.seq, put.value, signature)
             .map_err(|error| explain(&error))?;
-        self.store.put_mutable(visit.now, visit.from, item).map_err(|_| NO_ROOM)
+        self.store.put_mutable(visit.now, visit.from.ip(), item).map_err(|_| NO_ROOM)
     }
 
     /// Whether `seq`, read as microseconds since 1970, lies too far ahead of our clock. An item dated

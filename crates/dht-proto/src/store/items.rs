@@ -2,17 +2,14 @@
 //! Generic over the kind of item, because both kinds live, expire and are pushed out by the same rule.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use mainstay_krpc::Id;
 
+use super::Full;
 use super::quota::Quota;
 use crate::StoreConfig;
-
-/// The pool has no room for this item: it is farther than all that is there, or its sender's share is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full;
 
 /// Items by their distance from our id.
 ///
@@ -54,15 +51,27 @@ impl<T> Items<T> {
         self.alive(now, entry).then_some(&entry.item)
     }
 
+    /// Whether [`put`](Self::put) would find room.
+    pub(crate) fn has_room(&self, now: Instant, by: IpAddr, target: &Id) -> bool {
+        let key = distance(&self.home, target);
+        if self.entries.contains_key(&key) {
+            return true;
+        }
+        let nearer = || {
+            let farthest = self.entries.last_key_value();
+            farthest.is_some_and(|(farthest, entry)| key < *farthest || !self.alive(now, entry))
+        };
+        self.quota.has_room(by) && (self.entries.len() < self.capacity || nearer())
+    }
+
     pub(crate) fn put(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        by: IpAddr,
         target: Id,
         item: T,
     ) -> Result<(), Full> {
         let key = distance(&self.home, &target);
-        let by = from.ip();
         if let Some(entry) = self.entries.get_mut(&key) {
             // Whoever put it first keeps paying for it: a re-put from elsewhere must not move the debt.
             (entry.item, entry.put_at) = (item, now);
@@ -166,8 +175,8 @@ mod tests {
         Items::new(&StoreConfig::default(), capacity, Id::from_bytes([0; 20]))
     }
 
-    fn near() -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], 1))
+    fn near() -> IpAddr {
+        IpAddr::from([127, 0, 0, 1])
     }
 
     fn id(first: u8, last: u8) -> Id {
@@ -223,20 +232,20 @@ mod tests {
         let mut pool = pool(1000);
         let mut stored = 0;
         for host in 0..20_u8 {
-            let from = SocketAddr::from(([9, 9, 9, host], 1));
+            let from = IpAddr::from([9, 9, 9, host]);
             let mine = (0..50).filter(|n| pool.put(now, from, id(host, *n), 0).is_ok()).count();
             assert!(mine <= 10);
             stored += mine;
         }
         assert_eq!(stored, 50);
-        assert!(pool.put(now, SocketAddr::from(([9, 9, 8, 1], 1)), id(99, 9), 0).is_ok());
+        assert!(pool.put(now, IpAddr::from([9, 9, 8, 1]), id(99, 9), 0).is_ok());
     }
 
     #[test]
     fn a_flood_from_one_provider_leaves_most_of_the_pool_to_others() {
         let now = crate::testing::start();
         let mut pool = pool(100);
-        let honest = |n: u8| SocketAddr::from(([60, n, 1, 1], 1));
+        let honest = |n: u8| IpAddr::from([60, n, 1, 1]);
         let victims: Vec<_> = (0..70).map(|n| id(0xf0, n)).collect();
         for (n, victim) in (0..).zip(&victims) {
             pool.put(now, honest(n), *victim, 0).unwrap();
@@ -244,7 +253,7 @@ mod tests {
         let later = now + Duration::from_secs(60);
         for n in 0..100_000_u32 {
             let [_, net, first, last] = (n * 167).to_be_bytes();
-            let from = SocketAddr::from(([66, 6, last, net], 1));
+            let from = IpAddr::from([66, 6, last, net]);
             let _ = pool.put(later, from, id(last, first), 0);
         }
         assert_eq!(pool.len(), 90);
@@ -255,7 +264,7 @@ mod tests {
     fn a_share_is_given_back_when_the_item_goes() {
         let now = crate::testing::start();
         let mut pool = pool(100);
-        let from = SocketAddr::from(([9, 9, 9, 9], 1));
+        let from = IpAddr::from([9, 9, 9, 9]);
         pool.put(now, from, id(1, 1), 0).unwrap();
         assert_eq!(pool.put(now, from, id(1, 2), 0), Err(Full));
         assert!(pool.put(now, from, id(1, 1), 1).is_ok());

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use mainstay_krpc::Id;
 
-use super::items::{Full, distance, leading_zeros, xor};
+use super::items::{distance, leading_zeros, xor};
 use super::quota::Quota;
+use super::{Full, Peer, PeerFamily};
 use crate::StoreConfig;
-use crate::scope::{Family, Group};
+use crate::scope::Group;
 
 /// Peers by info hash, the hashes by distance from our id.
 ///
@@ -27,10 +28,10 @@ pub(crate) struct Peers {
     swarms: BTreeMap<[u8; 20], Swarm>,
 }
 
-type Swarm = BTreeMap<SocketAddr, Peer>;
+type Swarm = BTreeMap<SocketAddr, Announced>;
 
 #[derive(Debug)]
-struct Peer {
+struct Announced {
     at: Instant,
     seed: bool,
     by: IpAddr,
@@ -57,16 +58,16 @@ impl Peers {
         &mut self,
         now: Instant,
         info_hash: Id,
-        from: SocketAddr,
-        peer: SocketAddr,
-        seed: bool,
+        from: IpAddr,
+        peer: Peer,
     ) -> Result<(), Full> {
+        let Peer { addr: peer, seed } = peer;
         let key = distance(&self.home, &info_hash);
         if let Some(known) = self.swarms.get_mut(&key).and_then(|swarm| swarm.get_mut(&peer)) {
             (known.at, known.seed) = (now, seed);
             return Ok(());
         }
-        if !self.quota.has_room(from.ip()) {
+        if !self.quota.has_room(from) {
             return Err(Full);
         }
         if !self.swarms.contains_key(&key) && self.swarms.len() >= self.max_hashes {
@@ -79,24 +80,26 @@ impl Peers {
                 self.quota.remove(gone.by);
             }
         }
-        swarm.insert(peer, Peer { at: now, seed, by: from.ip() });
-        self.quota.add(from.ip());
+        swarm.insert(peer, Announced { at: now, seed, by: from });
+        self.quota.add(from);
         Ok(())
     }
 
-    /// The living peers of one family, in order of address, with whether each is a seed.
+    /// The living peers of one family or both, in order of address.
     pub(crate) fn of(
         &self,
         now: Instant,
         info_hash: &Id,
-        family: Family,
-    ) -> impl Iterator<Item = (SocketAddr, bool)> {
+        family: Option<PeerFamily>,
+    ) -> impl Iterator<Item = Peer> {
         self.swarms
             .get(&distance(&self.home, info_hash))
             .into_iter()
             .flatten()
-            .filter(move |(addr, peer)| self.alive(now, peer) && Family::of(**addr) == family)
-            .map(|(addr, peer)| (*addr, peer.seed))
+            .filter(move |(addr, peer)| {
+                family.is_none_or(|family| PeerFamily::of(**addr) == family) && self.alive(now, peer)
+            })
+            .map(|(addr, peer)| Peer { addr: *addr, seed: peer.seed })
     }
 
     /// The info hashes there are, in no meaningful order.
@@ -125,7 +128,7 @@ impl Peers {
         self.home = home;
     }
 
-    fn alive(&self, now: Instant, peer: &Peer) -> bool {
+    fn alive(&self, now: Instant, peer: &Announced) -> bool {
         now.saturating_duration_since(peer.at) < self.lifetime
     }
 
@@ -160,7 +163,7 @@ fn victim(swarm: &Swarm) -> Option<SocketAddr> {
         *crowds.entry(Group::network(addr.ip())).or_default() += 1;
     }
     let crowd = |addr: &SocketAddr| crowds.get(&Group::network(addr.ip())).copied();
-    let order = |addr: &SocketAddr, peer: &Peer| (Reverse(crowd(addr)), peer.at);
+    let order = |addr: &SocketAddr, peer: &Announced| (Reverse(crowd(addr)), peer.at);
     swarm.iter().min_by_key(|(addr, peer)| order(addr, peer)).map(|(addr, _)| *addr)
 }
 
@@ -179,8 +182,12 @@ mod tests {
         SocketAddr::from(([127, 0, 0, host], port))
     }
 
+    fn peer(host: u8, seed: bool) -> Peer {
+        Peer { addr: addr(host, 80), seed }
+    }
+
     fn listed(peers: &Peers, now: Instant) -> Vec<SocketAddr> {
-        peers.of(now, &HASH, Family::V4).map(|(addr, _)| addr).collect()
+        peers.of(now, &HASH, Some(PeerFamily::Ipv4)).map(|peer| peer.addr).collect()
     }
 
     #[test]
@@ -188,20 +195,21 @@ mod tests {
         let now = crate::testing::start();
         let mut peers = peers(10, 10);
         for seed in [false, true, true] {
-            peers.announce(now, HASH, addr(1, 9), addr(1, 80), seed).unwrap();
+            peers.announce(now, HASH, addr(1, 9).ip(), peer(1, seed)).unwrap();
         }
-        let all: Vec<_> = peers.of(now, &HASH, Family::V4).collect();
-        assert_eq!(all, [(addr(1, 80), true)]);
-        assert_eq!(peers.of(now, &HASH, Family::V6).count(), 0);
+        let all: Vec<_> = peers.of(now, &HASH, Some(PeerFamily::Ipv4)).collect();
+        assert_eq!(all, [Peer { addr: addr(1, 80), seed: true }]);
+        assert_eq!(peers.of(now, &HASH, Some(PeerFamily::Ipv6)).count(), 0);
+        assert_eq!(peers.of(now, &HASH, None).count(), 1);
     }
 
     #[test]
     fn a_peer_is_forgotten_after_forty_five_minutes_of_silence() {
         let now = crate::testing::start();
         let mut peers = peers(10, 10);
-        peers.announce(now, HASH, addr(1, 9), addr(1, 80), false).unwrap();
+        peers.announce(now, HASH, addr(1, 9).ip(), peer(1, false)).unwrap();
         let minutes = |n: u64| now + Duration::from_secs(60 * n);
-        peers.announce(minutes(30), HASH, addr(2, 9), addr(2, 80), false).unwrap();
+        peers.announce(minutes(30), HASH, addr(2, 9).ip(), peer(2, false)).unwrap();
         assert_eq!(listed(&peers, minutes(44)).len(), 2);
         assert_eq!(listed(&peers, minutes(45)), [addr(2, 80)]);
         peers.sweep(minutes(75));
@@ -214,11 +222,11 @@ mod tests {
         let mut peers = peers(10, 3);
         for n in 1..=3 {
             let at = now + Duration::from_secs(u64::from(n));
-            peers.announce(at, HASH, addr(n, 9), addr(n, 80), false).unwrap();
+            peers.announce(at, HASH, addr(n, 9).ip(), peer(n, false)).unwrap();
         }
         let later = now + Duration::from_secs(10);
-        peers.announce(later, HASH, addr(1, 9), addr(1, 80), false).unwrap();
-        peers.announce(later, HASH, addr(4, 9), addr(4, 80), false).unwrap();
+        peers.announce(later, HASH, addr(1, 9).ip(), peer(1, false)).unwrap();
+        peers.announce(later, HASH, addr(4, 9).ip(), peer(4, false)).unwrap();
         assert_eq!(listed(&peers, later), [addr(1, 80), addr(3, 80), addr(4, 80)]);
     }
 
@@ -229,11 +237,11 @@ mod tests {
         let at = |second: u8| now + Duration::from_secs(second.into());
         let honest: Vec<_> = (1..=5).map(|n| SocketAddr::from(([60, n, 1, 1], 80))).collect();
         for addr in &honest {
-            peers.announce(now, HASH, *addr, *addr, false).unwrap();
+            peers.announce(now, HASH, addr.ip(), Peer { addr: *addr, seed: false }).unwrap();
         }
         for n in 1..=100 {
             let addr = SocketAddr::from(([66, 6, 6, n], 80));
-            let _ = peers.announce(at(n), HASH, addr, addr, false);
+            let _ = peers.announce(at(n), HASH, addr.ip(), Peer { addr, seed: false });
         }
         let listed = listed(&peers, at(100));
         assert_eq!(listed.len(), 10);
@@ -245,7 +253,7 @@ mod tests {
         let now = crate::testing::start();
         let mut peers = peers(50, 3);
         for n in 0..=255_u8 {
-            let _ = peers.announce(now, Id::from_bytes([n; 20]), addr(1, 9), addr(1, 80), false);
+            let _ = peers.announce(now, Id::from_bytes([n; 20]), addr(1, 9).ip(), peer(1, false));
         }
         assert_eq!(peers.info_hashes(), 50);
         let mut kept: Vec<_> = peers.hashes().map(|id| id.as_bytes()[0]).collect();
