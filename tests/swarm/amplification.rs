@@ -4,11 +4,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mainstay_dht_proto::{Config, Verdict};
+use mainstay_dht_proto::{Ask, Config, Verdict};
 use mainstay_krpc::item::MutableItem;
 use mainstay_krpc::{AnnouncePort, Body, Id, Message, Method, MutablePut, Put, Query, Want};
 
-use crate::scripted::{Bench, Fake};
+use crate::scripted::{Answer, Bench, Fake};
 use crate::serving::{store, unlimited};
 use crate::swarm::{item, keypair};
 
@@ -35,10 +35,10 @@ fn answer(bench: &mut Bench, from: SocketAddr, datagram: &[u8]) -> Option<Vec<u8
     bench.sent.clear();
     bench.receive(from, datagram);
     // A ping, with which we look whether the sender exists, is no reply.
-    let is_reply = |payload: &[u8]| {
-        !matches!(Message::decode(payload).expect("our own").body, Body::Query(_))
-    };
-    let mut replies = bench.sent.drain(..).filter(|sent| sent.to == from && is_reply(&sent.payload));
+    let is_reply =
+        |payload: &[u8]| !matches!(Message::decode(payload).expect("our own").body, Body::Query(_));
+    let mut replies =
+        bench.sent.drain(..).filter(|sent| sent.to == from && is_reply(&sent.payload));
     let reply = replies.next();
     assert!(replies.next().is_none());
     reply.map(|reply| reply.payload)
@@ -49,6 +49,17 @@ fn stuffed() -> (Bench, MutableItem) {
     let peers = Fake::all(40);
     let ipv6 = Some("[2001:db8::1]:9999".parse().unwrap());
     let mut bench = Bench::knowing_with(&peers, unlimited(Config { ipv6, ..Config::default() }));
+    for n in 0..40_u16 {
+        let addr = SocketAddr::from(([0x2400 + n, 1, 1, 1, 0, 0, 0, 1], 6881));
+        let id = Id::from_bytes([n as u8 + 1; 20]);
+        bench.ask(Ask::Ping { addr });
+        for sent in std::mem::take(&mut bench.sent) {
+            let tid = Message::decode(&sent.payload).unwrap().transaction.to_vec();
+            if sent.to == addr {
+                bench.receive(addr, &Answer { id: Some(id), ..Answer::default() }.encode(&tid));
+            }
+        }
+    }
     let large =
         MutableItem::sign_bytes(&keypair(1), &[b's'; 64], 1 << 40, &[b'x'; 996]).expect("legal");
     assert_eq!(store(&mut bench, &large), 0);
@@ -84,11 +95,14 @@ fn no_method_amplifies_more_than_is_promised_even_by_its_shortest_query() {
         ("find_node", Method::FindNode { target: TARGET }),
         ("get_peers", peers(false)),
         ("get_peers, scraping", peers(true)),
-        ("get_peers, nothing stored", Method::GetPeers {
-            info_hash: Id::from_bytes([0xdd; 20]),
-            no_seed: false,
-            scrape: false,
-        }),
+        (
+            "get_peers, nothing stored",
+            Method::GetPeers {
+                info_hash: Id::from_bytes([0xdd; 20]),
+                no_seed: false,
+                scrape: false,
+            },
+        ),
         ("get, nothing stored", Method::Get { target: TARGET, seq: None }),
         ("get, nothing newer", Method::Get { target: large.target(), seq: Some(1 << 40) }),
         ("sample_infohashes", Method::SampleInfohashes { target: TARGET }),

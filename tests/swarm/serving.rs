@@ -107,7 +107,7 @@ fn every_query_is_answered_with_our_id_and_the_askers_address() {
 #[test]
 fn nodes_are_named_for_every_method_that_has_a_target() {
     let peers = Fake::all(12);
-    let mut bench = Bench::knowing(&peers);
+    let mut bench = Bench::knowing_with(&peers, unlimited(Config::default()));
     prove(&mut bench, CLIENT);
     let target = Id::from_bytes([3; 20]);
     for method in [
@@ -440,11 +440,11 @@ fn a_scrape_counts_seeds_and_others() {
 fn no_reply_is_larger_than_its_limit() {
     let nodes = Fake::all(30);
     let mut bench = Bench::knowing_with(&nodes, unlimited(Config::default()));
-    prove(&mut bench, CLIENT);
     for n in 0..200_u8 {
         let from = SocketAddr::from(([90, n, 1, 1], 5000));
         announce(&mut bench, from, AnnouncePort::Explicit(80), false);
     }
+    prove(&mut bench, CLIENT);
     let info_hash = Id::from_bytes([3; 20]);
     let reply =
         bench.query(CLIENT, Method::GetPeers { info_hash, no_seed: false, scrape: false }).unwrap();

@@ -77,7 +77,8 @@ impl Limits {
     pub(crate) fn has_some(&self, now: Instant, from: SocketAddr, proven: bool) -> bool {
         let now = self.nanos(now);
         let open = |full_at: u64| full_at < now.saturating_add(SAVED);
-        let slot = |group| self.slot(group).is_none_or(|at| self.slots.get(at).is_none_or(|at| open(*at)));
+        let slot =
+            |group| self.slot(group).is_none_or(|at| self.slots.get(at).is_none_or(|at| open(*at)));
         open(self.total_full_at)
             && (proven || open(self.unproven_full_at))
             && slot(Group::host(from.ip()))
@@ -180,7 +181,8 @@ mod tests {
     /// The most answers, and the most bytes, in any one second.
     fn worst_second(answers: &[(u64, usize)]) -> (usize, usize) {
         let within = |begin: u64| {
-            let of_second = answers.iter().filter(move |(at, _)| (begin..begin + 1000).contains(at));
+            let of_second =
+                answers.iter().filter(move |(at, _)| (begin..begin + 1000).contains(at));
             of_second.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes))
         };
         let all: Vec<_> = answers.iter().map(|(at, _)| within(*at)).collect();

@@ -47,9 +47,7 @@ impl Recent {
         }
         let tag = hash(&self.key, ip);
         let noted = self.places.get(place(tag)).copied().flatten();
-        noted.is_some_and(|(other, at)| {
-            other == tag && now.saturating_duration_since(at) < within
-        })
+        noted.is_some_and(|(other, at)| other == tag && now.saturating_duration_since(at) < within)
     }
 }
 

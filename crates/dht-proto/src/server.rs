@@ -14,6 +14,7 @@ use mainstay_krpc::{
 };
 
 use self::room::Room;
+use crate::Config;
 use crate::contact::{Contact, kad_id};
 use crate::hooks::{Hook, Request, Verdict};
 use crate::limits::Limits;
@@ -23,7 +24,6 @@ use crate::scope::{Family, Scope};
 use crate::store::{MemoryStore, Store};
 use crate::tokens::Tokens;
 use crate::wire::Wire;
-use crate::Config;
 
 /// For how long an address counts as proven: as long as its token may still be good.
 const PROVEN: Duration = Duration::from_secs(600);

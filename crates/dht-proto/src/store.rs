@@ -54,8 +54,12 @@ pub trait Store: fmt::Debug + Send {
     ///
     /// # Errors
     /// [`Full`].
-    fn put_immutable(&mut self, now: Instant, from: IpAddr, item: ImmutableItem)
-    -> Result<(), Full>;
+    fn put_immutable(
+        &mut self,
+        now: Instant,
+        from: IpAddr,
+        item: ImmutableItem,
+    ) -> Result<(), Full>;
 
     /// Renews the life of a mutable item that was put again unchanged.
     fn refresh(&mut self, now: Instant, target: &Id);
@@ -64,8 +68,13 @@ pub trait Store: fmt::Debug + Send {
     ///
     /// # Errors
     /// [`Full`].
-    fn announce(&mut self, now: Instant, info_hash: Id, from: IpAddr, peer: Peer)
-    -> Result<(), Full>;
+    fn announce(
+        &mut self,
+        now: Instant,
+        info_hash: Id,
+        from: IpAddr,
+        peer: Peer,
+    ) -> Result<(), Full>;
 
     /// Shows `visit` the peers of `info_hash` that have not expired, of one family or of both.
     fn peers(

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use mainstay_dht_proto::{Node, Request, Store, Verdict};
 
+type MakeStore = dyn Fn() -> Box<dyn Store> + Send + Sync;
+type Hook = dyn Fn(&Request<'_>) -> Verdict + Send + Sync;
+
 /// A store and a hook, where they are not the usual ones.
 #[derive(Clone, Default)]
 pub(crate) struct Extensions {
-    pub(crate) store: Option<Arc<dyn Fn() -> Box<dyn Store> + Send + Sync>>,
-    pub(crate) hook: Option<Arc<dyn Fn(&Request<'_>) -> Verdict + Send + Sync>>,
+    pub(crate) store: Option<Arc<MakeStore>>,
+    pub(crate) hook: Option<Arc<Hook>>,
 }
 
 impl Extensions {

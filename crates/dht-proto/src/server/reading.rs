@@ -146,12 +146,7 @@ pub(super) struct Sampler {
 
 impl Sampler {
     /// Brings the sample up to date and says how long it will stay so.
-    fn refresh(
-        &mut self,
-        now: Instant,
-        rng: &mut StdRng,
-        store: &dyn Store,
-    ) -> Duration {
+    fn refresh(&mut self, now: Instant, rng: &mut StdRng, store: &dyn Store) -> Duration {
         if let Some(until) = self.until.filter(|until| now < *until) {
             return until.saturating_duration_since(now);
         }

@@ -89,29 +89,24 @@ impl Near<'_> {
         response: Response<'n>,
         limit: usize,
     ) -> Response<'n> {
-        let over_v4 = self.visit.from.is_ipv4();
-        let mut of_both = [usize::MAX, usize::MAX];
-        of_both[usize::from(over_v4)] = 0;
-        for mut counts in [[usize::MAX, usize::MAX], of_both] {
-            let mut candidate = self.fill(response, counts[0], counts[1]);
-            let excess = self.size(wire, candidate).saturating_sub(limit);
-            if excess == 0 {
-                return candidate;
-            }
-            let (own, each) = if over_v4 { (0, 26) } else { (1, 38) };
-            if counts[1 - own] == 0 {
-                let there = [&self.v4.as_ref().map(Vec::len), &self.v6.as_ref().map(Vec::len)];
-                counts[own] = there[own].unwrap_or(0).saturating_sub(excess.div_ceil(each));
-                candidate = self.fill(response, counts[0], counts[1]);
-                if self.size(wire, candidate) <= limit {
-                    return candidate;
-                }
-            }
+        const ALL: usize = usize::MAX;
+        let full = self.fill(response, ALL, ALL);
+        if self.size(wire, full) <= limit {
+            return full;
         }
-        response
+        // The family of the transport is dearer, unless there is nobody of it to name.
+        let v4 = self.v4.as_ref().map_or(0, Vec::len);
+        let v6 = self.v6.as_ref().map_or(0, Vec::len);
+        let v4_first = if self.visit.from.is_ipv4() { v4 > 0 } else { v6 == 0 };
+        let most = |count: usize| {
+            if v4_first { self.fill(response, count, 0) } else { self.fill(response, 0, count) }
+        };
+        let excess = self.size(wire, most(ALL)).saturating_sub(limit);
+        let (there, each) = if v4_first { (v4, 26) } else { (v6, 38) };
+        most(there.saturating_sub(excess.div_ceil(each)))
     }
 
-    /// Adds at most so many nodes of each family; a family with none is left out.
+    /// Adds at most so many nodes of each family; a family that may have none is left out.
     pub(super) fn fill<'n>(
         &'n self,
         mut response: Response<'n>,

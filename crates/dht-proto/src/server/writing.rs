@@ -59,12 +59,7 @@ impl Server {
     }
 
     /// A token shows that its bearer gets what we send to its address.
-    fn check_token(
-        &mut self,
-        visit: &Visit<'_>,
-        target: &Id,
-        token: &[u8],
-    ) -> Result<(), Refusal> {
+    fn check_token(&mut self, visit: &Visit<'_>, target: &Id, token: &[u8]) -> Result<(), Refusal> {
         if !self.tokens.accepts(visit.now, visit.from.ip(), target, token) {
             return Err(BAD_TOKEN);
         }

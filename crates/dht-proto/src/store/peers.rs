@@ -97,7 +97,8 @@ impl Peers {
             .into_iter()
             .flatten()
             .filter(move |(addr, peer)| {
-                family.is_none_or(|family| PeerFamily::of(**addr) == family) && self.alive(now, peer)
+                family.is_none_or(|family| PeerFamily::of(**addr) == family)
+                    && self.alive(now, peer)
             })
             .map(|(addr, peer)| Peer { addr: *addr, seed: peer.seed })
     }
