@@ -21,6 +21,12 @@ fn victim(family: u8) -> SocketAddr {
     }
 }
 
+/// Shown by `cargo test -p mainstay-tests --test swarm amplification -- --nocapture`.
+#[expect(clippy::print_stdout, reason = "a figure for the pages")]
+fn figure(line: &str) {
+    println!("{line}");
+}
+
 /// The shortest query of a method: one byte of transaction id, no version.
 fn shortest(method: Method<'_>, want: Want) -> Vec<u8> {
     let mut query = Query::new(Id::from_bytes([0xee; 20]), method);
@@ -116,13 +122,13 @@ fn no_method_amplifies_more_than_is_promised_even_by_its_shortest_query() {
                 let reply = answer(&mut bench, victim(family), &query).expect(name);
                 let factor = reply.len() as f64 / query.len() as f64;
                 assert!(factor <= 3.0, "{name} over IPv{family} with {want:?}: {factor:.2}");
-                println!("IPv{family} {want:?} {name}: {factor:.2}");
+                figure(&format!("IPv{family} {want:?} {name}: {factor:.2}"));
             }
             let query = shortest(Method::Get { target: large.target(), seq: None }, want);
             let reply = answer(&mut bench, victim(family), &query).expect("the value");
             let factor = reply.len() as f64 / query.len() as f64;
             assert!(factor <= 16.0, "get of a value: {factor:.2}");
-            println!("IPv{family} {want:?} get of 1000 bytes: {factor:.2}");
+            figure(&format!("IPv{family} {want:?} get of 1000 bytes: {factor:.2}"));
         }
     }
 }
@@ -163,7 +169,7 @@ fn no_error_is_more_than_a_fifth_longer_than_what_it_answers() {
             let factor = reply.len() as f64 / query.len() as f64;
             assert!(factor <= 1.2, "{}: {factor:.2}", query.escape_ascii());
             assert!(matches!(Message::decode(&reply).unwrap().body, Body::Error(_)));
-            println!("IPv{family} error to {} bytes: {factor:.2}", query.len());
+            figure(&format!("IPv{family} error to {} bytes: {factor:.2}", query.len()));
             answered += 1;
         }
     }
