@@ -16,7 +16,9 @@ pub(crate) struct Arguments {
     pub(crate) except: Vec<String>,
     pub(crate) packages: Vec<String>,
     pub(crate) seconds: u64,
-    /// How many seeds each simulation of the tests runs with.
+    /// Small networks only.
+    pub(crate) quick: bool,
+    /// How many seeds each simulation of the tests runs with, or how many trials a row of `sim` has.
     pub(crate) sim: Option<u64>,
     /// The first of these seeds, or the only one.
     pub(crate) seed: Option<u64>,
@@ -39,6 +41,7 @@ impl Arguments {
             except: Vec::new(),
             packages: Vec::new(),
             seconds: 20,
+            quick: false,
             sim: None,
             seed: None,
             filters: Vec::new(),
@@ -48,6 +51,7 @@ impl Arguments {
             match word.as_str() {
                 "-h" | "--help" => arguments.task = "help".to_owned(),
                 "--require-all" => arguments.require_all = true,
+                "--quick" => arguments.quick = true,
                 "--no-peers" => arguments.no_peers = true,
                 "--root" => arguments.root = PathBuf::from(value()?),
                 "--except" => arguments.except.push(value()?),
@@ -111,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_unknown_option_is_named() {
-        assert!(parse("tidy --quick").unwrap_err().contains("--quick"));
+        assert!(parse("tidy --slowly").unwrap_err().contains("--slowly"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod fuzz;
 mod journal;
 mod layers;
 mod lint;
+mod sim;
 mod test;
 mod tidy;
 mod tools;
@@ -34,13 +35,15 @@ cargo xtask TASK [OPTIONS]: the checks of Mainstay
   features                   each row of the decision tree alone; writes docs/features.md
   docs                       rustdoc without a warning, the book, every Rust block in it compiled
   deny                       licences, banned crates and sources, by cargo-deny
+  sim [--quick]              lookups before a simulated internet: the tables and plots of docs/simulation.md
   fuzz [TARGET]...           replays the corpus of each decoder, then mutates it for a while
 
 options:
   --require-all              what is skipped because something is missing is a failure
   --no-peers                 test: leave out the programs of other people
-  --sim N                    test: with N seeds in each simulation, whatever the test's own number
-  --seed S                   test: with this seed alone, or with N from this one on
+  --quick                    sim: small networks only, as in `ci`, and nothing is written
+  --sim N                    sim: trials a row; test: with N seeds in each simulation, whatever the test's own number
+  --seed S                   sim: the seed; test: with this seed alone, or with N from this one on
   --seconds N                fuzz: how long each target runs (default: 20)
   -p, --package PACKAGE      lint, test: only this package (repeatable)
   --root FOLDER              the workspace to check (default: the one xtask belongs to)
@@ -84,7 +87,7 @@ type Task = (&'static str, fn(&Workspace, &Arguments, &mut Journal));
 
 /// Every task but `ci`, which is all of them in the order in which a person wants to hear bad news: first what
 /// is wrong in a second and mended in a minute, then the code, then what is built from it and written around it.
-const TASKS: [Task; 8] = [
+const TASKS: [Task; 9] = [
     ("tidy", tidy::run),
     ("layers", layers::run),
     ("lint", lint::run),
@@ -93,6 +96,7 @@ const TASKS: [Task; 8] = [
     ("docs", docs::run),
     ("deny", deny::run),
     ("fuzz", fuzz::run),
+    ("sim", sim::run),
 ];
 
 /// The tasks that the command line asks for, or the word that is none.
@@ -122,7 +126,7 @@ mod tests {
     fn ci_is_every_task_but_those_excepted() {
         assert_eq!(chosen_of("ci").unwrap().len(), TASKS.len());
         let tasks = chosen_of("ci --except test --except fuzz").unwrap();
-        assert_eq!(tasks, ["tidy", "layers", "lint", "features", "docs", "deny"]);
+        assert_eq!(tasks, ["tidy", "layers", "lint", "features", "docs", "deny", "sim"]);
         assert_eq!(chosen_of("docs").unwrap(), ["docs"]);
     }
 
