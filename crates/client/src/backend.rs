@@ -23,6 +23,11 @@ use crate::report::{BackendName, Failure, PublishResult, Source};
 pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     fn name(&self) -> BackendName;
 
+    /// Whether it is one of several of a kind, of which the best is asked first.
+    fn is_ranked(&self) -> bool {
+        false
+    }
+
     /// How long the client waits for any one call before it gives up on it.
     fn patience(&self) -> Duration;
 

@@ -2,7 +2,8 @@
 //!
 //! Separate from `Client` because background work holds this, while a `Client` is only a handle.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mainstay_keys::PublicKey;
 use mainstay_packets::Timestamp;
@@ -15,8 +16,9 @@ use crate::flight::Flights;
 use crate::freshness::{Freshness, Known, Policy, Verdict};
 use crate::progress::{Progress, is_better};
 use crate::publishing::Publishes;
+use crate::ranking::Ranking;
 use crate::report::{Answer, AnswerOutcome, Failure, Resolution, Source};
-use crate::runtime::Background;
+use crate::runtime::{Background, Moment};
 use crate::seen::Seen;
 use crate::update::Turns;
 
@@ -31,6 +33,10 @@ pub(crate) struct Engine {
     pub(crate) publishes: Publishes,
     pub(crate) turns: Turns,
     pub(crate) background: Background,
+    /// Which relays do well.
+    ranking: Mutex<Ranking>,
+    /// When the ranking began to count.
+    begun: Moment,
 }
 
 impl Engine {
@@ -41,6 +47,7 @@ impl Engine {
         background: Background,
     ) -> Self {
         let capacity = cache.as_ref().map_or(0, |cache| cache.capacity());
+        let ranking = Ranking::new(backends.iter().map(|backend| backend.is_ranked()));
         Self {
             cache,
             freshness,
@@ -50,7 +57,20 @@ impl Engine {
             publishes: Publishes::default(),
             turns: Turns::default(),
             background,
+            ranking: Mutex::new(ranking),
+            begun: Moment::now(),
         }
+    }
+
+    /// Which relays do well.
+    pub(crate) fn ranking(&self) -> MutexGuard<'_, Ranking> {
+        // No holder leaves it half changed, so what a panic left is sound.
+        self.ranking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present moment, as the ranking counts.
+    pub(crate) fn now(&self) -> Duration {
+        self.begun.elapsed()
     }
 
     /// Answers from memory if that takes no waiting.

@@ -186,7 +186,10 @@ impl ResolveError {
                 }
                 AnswerOutcome::Outdated { seen, .. } => newest_seen = newest_seen.max(Some(*seen)),
                 AnswerOutcome::NotFound | AnswerOutcome::Found { .. } => someone_answered = true,
-                AnswerOutcome::Pending | AnswerOutcome::WrongKey | AnswerOutcome::Failed(_) => {}
+                AnswerOutcome::Pending
+                | AnswerOutcome::NotAsked
+                | AnswerOutcome::WrongKey
+                | AnswerOutcome::Failed(_) => {}
             }
         }
         let answers = Answers(answers);

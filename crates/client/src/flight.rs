@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -12,12 +13,13 @@ use mainstay_keys::PublicKey;
 use mainstay_packets::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use crate::backend::{Backend, End, Find, Finds, Question, Reach};
+use crate::backend::{End, Find, Finds, Question, Reach};
 use crate::cache::Cached;
 use crate::engine::Engine;
 use crate::progress::{Progress, Worth};
-use crate::report::{Failure, Source};
-use crate::runtime::timeout;
+use crate::ranking::{Performance, Start};
+use crate::report::{AnswerOutcome, Failure, Source};
+use crate::runtime::{sleep, timeout};
 
 /// How many lookups may be under way at once; further ones are refused until one has ended.
 pub(crate) const MAX_FLIGHTS: usize = 4096;
@@ -111,49 +113,101 @@ impl Drop for Landing {
     }
 }
 
-/// Asks all backends at once and follows them to their ends.
+/// Asks the backends as the ranking plans it, and follows them to their ends.
 async fn fly(landing: Landing, question: Question, progress: watch::Sender<Progress>) {
     let engine = &landing.engine;
     let (queue, mut finds) = mpsc::channel(QUEUE);
-    let mut running: FuturesUnordered<_> = engine
-        .backends
-        .iter()
-        .enumerate()
-        .map(|(index, backend)| ask(index, &**backend, question, Finds::new(index, queue.clone())))
-        .collect();
-    drop(queue);
+    let mut race = engine.ranking().race(question.reach, engine.now());
+    progress.send_modify(|progress| {
+        race.unasked().for_each(|backend| progress.handle_queued(backend));
+        for (backend, remaining) in race.waiting().iter().copied() {
+            progress.handle_spared(backend, Some(Failure::Waiting { remaining }));
+        }
+    });
+    let mut running = FuturesUnordered::new();
     loop {
+        if !progress.borrow().suffices(Reach::First) {
+            while let Some(start) = race.poll_start(engine.now()) {
+                progress.send_modify(|progress| progress.handle_start(start.backend));
+                running.push(ask(engine, start, question, queue.clone()));
+            }
+        }
+        if running.is_empty() {
+            if race.unasked().next().is_none() || progress.borrow().suffices(Reach::First) {
+                break;
+            }
+            race.handle_dry();
+            continue;
+        }
+        let due = race.poll_timeout().map(|due| due.saturating_sub(engine.now()));
+        let is_due = due.is_some() && !progress.borrow().suffices(Reach::First);
         tokio::select! {
             biased;
             Some((backend, find)) = finds.recv() => {
                 handle_find(engine, question, &progress, backend, find).await;
             }
-            Some((backend, end)) = running.next() => {
+            Some(ended) = running.next() => {
                 // What it sent right before it ended is still in the queue.
                 while let Ok((backend, find)) = finds.try_recv() {
                     handle_find(engine, question, &progress, backend, find).await;
                 }
-                progress.send_modify(|progress| progress.handle_end(backend, end));
+                handle_end(engine, &progress, ended);
+                race.handle_end(engine.now());
             }
-            else => break,
+            () = sleep(due.unwrap_or_default()), if is_due => {}
         }
     }
+    progress.send_modify(|progress| {
+        race.unasked().for_each(|backend| progress.handle_spared(backend, None));
+    });
     if progress.borrow().is_absence() && engine.freshness.negative_ttl() > 0 {
         engine.seen.note_absence(question.key, Timestamp::clock());
     }
 }
 
+/// A backend that was asked, and how it ended.
+struct Ended {
+    backend: usize,
+    end: End,
+    took: Duration,
+}
+
 async fn ask(
-    index: usize,
-    backend: &dyn Backend,
+    engine: &Engine,
+    start: Start,
     question: Question,
-    finds: Finds,
-) -> (usize, End) {
-    let patience = backend.patience();
-    let end = timeout(patience, backend.resolve(question, finds))
+    queue: mpsc::Sender<(usize, Find)>,
+) -> Ended {
+    let Start { backend, patience } = start;
+    let Some(asked) = engine.backends.get(backend) else {
+        return Ended { backend, end: End::Exhausted, took: Duration::ZERO };
+    };
+    engine.ranking().handle_start(backend);
+    let begun = engine.now();
+    let patience = patience.unwrap_or(Duration::MAX).min(asked.patience());
+    let end = timeout(patience, asked.resolve(question, Finds::new(backend, queue)))
         .await
         .unwrap_or(End::Failed(Failure::TimedOut { after: patience }));
-    (index, end)
+    Ended { backend, end, took: engine.now().saturating_sub(begun) }
+}
+
+fn handle_end(engine: &Engine, progress: &watch::Sender<Progress>, ended: Ended) {
+    let Ended { backend, end, took } = ended;
+    progress.send_modify(|progress| progress.handle_end(backend, end));
+    let performance = match progress.borrow().outcome(backend) {
+        Some(AnswerOutcome::Found { .. }) => Performance::Answered { took },
+        Some(AnswerOutcome::Outdated { .. }) => Performance::Behind { took },
+        Some(AnswerOutcome::Failed(failure)) => failure.performance(),
+        Some(AnswerOutcome::WrongKey) => Performance::Failed,
+        Some(
+            AnswerOutcome::NotFound
+            | AnswerOutcome::NotAPacket { .. }
+            | AnswerOutcome::NotAsked
+            | AnswerOutcome::Pending,
+        )
+        | None => Performance::Nothing { took },
+    };
+    engine.ranking().handle_end(backend, engine.now(), performance);
 }
 
 async fn handle_find(

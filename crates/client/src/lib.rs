@@ -5,8 +5,10 @@
 //!
 //! * What a [`Client`] returns for a key was signed by that key, and is never older than what it has
 //!   returned before. A backend that answers with anything else is passed over.
-//! * All backends are asked at once. One that hangs, lies or fails neither fails nor delays what
-//!   another can answer; callers that want the newest answer wait for each until its deadline.
+//! * Who wants the newest answer asks all backends at once, and waits for each until its deadline. Who wants any good
+//!   one asks the DHT and the relay that has been fastest, and the next relay as soon as that one takes longer than it
+//!   usually does. A relay that fails is left alone for a while, one that asks us to wait for as long as it says. So one
+//!   that hangs, lies or fails neither fails nor noticeably delays what another can answer.
 //! * Those who ask for one key at the same time share one lookup. A future that is dropped disturbs
 //!   nobody else.
 //! * The cache changes only after a backend has given or stored a packet, and only forwards.
@@ -60,6 +62,7 @@ mod freshness;
 mod names;
 mod progress;
 mod publishing;
+mod ranking;
 mod report;
 #[cfg(not(target_family = "wasm"))]
 pub mod republish;

@@ -8,7 +8,7 @@ use mainstay_packets::{SignedPacket, Timestamp};
 
 use crate::backend::{End, Find, Reach};
 use crate::freshness::Freshness;
-use crate::report::{Answer, AnswerOutcome, BackendName, Source};
+use crate::report::{Answer, AnswerOutcome, BackendName, Failure, Source};
 
 /// The same packet seen again is worth a note if that was so much later.
 const CONFIRMED_LATER: Duration = Duration::from_secs(1);
@@ -107,13 +107,32 @@ impl Progress {
         self.set_outcome(backend, AnswerOutcome::WrongKey);
     }
 
+    /// A backend is asked only if those that are asked now do not answer in time.
+    pub(crate) fn handle_queued(&mut self, backend: usize) {
+        self.set_outcome(backend, AnswerOutcome::NotAsked);
+    }
+
+    /// A backend is being asked.
+    pub(crate) fn handle_start(&mut self, backend: usize) {
+        self.set_outcome(backend, AnswerOutcome::Pending);
+    }
+
+    /// A backend will not be asked, because another has answered or, if there is one, for this reason.
+    pub(crate) fn handle_spared(&mut self, backend: usize, reason: Option<Failure>) {
+        self.waiting = self.waiting.saturating_sub(1);
+        let outcome = reason.map_or(AnswerOutcome::NotAsked, AnswerOutcome::Failed);
+        self.set_outcome(backend, outcome);
+    }
+
+    /// What a backend has answered so far.
+    pub(crate) fn outcome(&self, backend: usize) -> Option<&AnswerOutcome> {
+        self.answers.get(backend).map(|answer| &answer.outcome)
+    }
+
     /// A backend has ended.
     pub(crate) fn handle_end(&mut self, backend: usize, end: End) {
         self.waiting = self.waiting.saturating_sub(1);
-        let pending = matches!(
-            self.answers.get(backend).map(|answer| &answer.outcome),
-            Some(AnswerOutcome::Pending)
-        );
+        let pending = matches!(self.outcome(backend), Some(AnswerOutcome::Pending));
         match end {
             End::Exhausted if pending => self.set_outcome(backend, AnswerOutcome::NotFound),
             End::Exhausted => {}

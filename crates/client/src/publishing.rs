@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use mainstay_keys::PublicKey;
@@ -14,11 +15,17 @@ use crate::backend::{Backend, Published, Reach};
 use crate::cache::Cached;
 use crate::engine::Engine;
 use crate::error::{ConcurrencyError, PublishError};
+use crate::ranking::{Performance, Standing};
 use crate::report::{Failure, PublishOutcome, PublishReport, PublishResult};
 use crate::runtime::timeout;
 
 /// How many publishes may be under way at once; further ones are refused until one has ended.
 pub(crate) const MAX_PUBLISHES: usize = 4096;
+
+/// How long a relay that has failed lately may take to store a packet.
+///
+/// Storing begins with a search in the DHT, so it gets more time than for a lookup.
+const PATIENCE_WITH_BROKEN: Duration = Duration::from_secs(3);
 
 /// How a publish ended.
 pub(crate) type Outcome = Result<PublishReport, PublishError>;
@@ -208,7 +215,9 @@ impl Departure {
 
     async fn ask_all(&self) -> PublishReport {
         let backends = self.engine.backends.iter();
-        let asked = backends.map(|backend| ask(&**backend, &self.packet, self.cas));
+        let asked = backends
+            .enumerate()
+            .map(|(index, backend)| ask(&self.engine, index, &**backend, &self.packet, self.cas));
         PublishReport { timestamp: self.packet.timestamp(), outcomes: join_all(asked).await }
     }
 
@@ -236,15 +245,33 @@ impl Departure {
     }
 }
 
+/// Asks one backend, unless it wished not to be asked; one that has failed lately is given less time.
 async fn ask(
+    engine: &Engine,
+    index: usize,
     backend: &dyn Backend,
     packet: &SignedPacket,
     cas: Option<Timestamp>,
 ) -> PublishOutcome {
-    let patience = backend.patience();
+    let standing = engine.ranking().standing(index, engine.now());
+    let patience = match standing {
+        Standing::Waiting { remaining } => {
+            let result = PublishResult::Failed(Failure::Waiting { remaining });
+            return PublishOutcome { backend: backend.name(), result, refused: 0 };
+        }
+        Standing::Broken { .. } => backend.patience().min(PATIENCE_WITH_BROKEN),
+        Standing::Unranked | Standing::Probe | Standing::Good { .. } => backend.patience(),
+    };
+    engine.ranking().handle_start(index);
     let Published { result, refused } = timeout(patience, backend.publish(packet, cas))
         .await
         .unwrap_or(PublishResult::Failed(Failure::TimedOut { after: patience }).into());
+    let performance = match &result {
+        PublishResult::Stored { .. } | PublishResult::Conflict { .. } => Performance::Alive,
+        PublishResult::Failed(failure) if failure.is_refusal() => Performance::Alive,
+        PublishResult::Failed(failure) => failure.performance(),
+    };
+    engine.ranking().handle_end(index, engine.now(), performance);
     PublishOutcome { backend: backend.name(), result, refused }
 }
 

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_packets::{SignedPacket, Timestamp};
+#[cfg(feature = "relays")]
+use mainstay_relay::RelayError;
 use thiserror::Error;
 use url::Url;
 
 use crate::error::ConcurrencyError;
+use crate::ranking::Performance;
 
 /// One of the networks a client speaks to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +121,8 @@ pub enum AnswerOutcome {
     WrongKey,
     /// It has nothing for this key.
     NotFound,
+    /// It was not asked: others answered before its turn came, or it has failed too lately.
+    NotAsked,
     /// It could not be asked, or its answer could not be used.
     Failed(Failure),
 }
@@ -141,6 +146,7 @@ impl fmt::Display for Answer {
             }
             AnswerOutcome::WrongKey => f.write_str("gave another key's packet"),
             AnswerOutcome::NotFound => f.write_str("has nothing"),
+            AnswerOutcome::NotAsked => f.write_str("not asked"),
             AnswerOutcome::Failed(failure) => write!(f, "{failure}"),
         }
     }
@@ -156,10 +162,16 @@ pub enum Failure {
         /// The time granted.
         after: Duration,
     },
+    /// The relay has lately asked us to wait, so it was not asked; nor will it be before that time is over.
+    #[error("it asked us to wait, for another {remaining:?}")]
+    Waiting {
+        /// How much longer.
+        remaining: Duration,
+    },
     /// The relay refused or could not be reached.
     #[cfg(feature = "relays")]
     #[error(transparent)]
-    Relay(Arc<mainstay_relay::RelayError>),
+    Relay(Arc<RelayError>),
     /// The DHT lookup failed.
     #[cfg(feature = "dht")]
     #[error(transparent)]
@@ -174,6 +186,35 @@ pub enum Failure {
     /// The task that asked it died.
     #[error("the request was abandoned")]
     Abandoned,
+}
+
+impl Failure {
+    /// Whether it is the packet that was refused, and nothing is said about the relay.
+    pub(crate) fn is_refusal(&self) -> bool {
+        #[cfg(feature = "relays")]
+        if let Self::Relay(error) = self {
+            return matches!(&**error, RelayError::Refused { .. });
+        }
+        false
+    }
+
+    /// What it says about the relay that failed so.
+    pub(crate) fn performance(&self) -> Performance {
+        match self {
+            #[cfg(feature = "relays")]
+            Self::Relay(error) => match &**error {
+                RelayError::Busy { retry_after, .. } => {
+                    Performance::Busy { retry_after: *retry_after }
+                }
+                _ => Performance::Failed,
+            },
+            #[cfg(feature = "dht")]
+            Self::DhtGet(_) | Self::DhtPut(_) => Performance::Failed,
+            Self::TimedOut { .. } | Self::Abandoned => Performance::Failed,
+            // No word of the relay's.
+            Self::Waiting { .. } | Self::Unrepresentable => Performance::Alive,
+        }
+    }
 }
 
 /// What a publish did at each backend.

@@ -9,6 +9,6 @@ mod browser;
 mod native;
 
 #[cfg(target_family = "wasm")]
-pub(crate) use browser::{Background, timeout};
+pub(crate) use browser::{Background, Moment, sleep, timeout};
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{Background, block_on, timeout};
+pub(crate) use native::{Background, Moment, block_on, sleep, timeout};

@@ -34,6 +34,10 @@ pub(crate) struct Scripted {
     pub(crate) refused: Mutex<usize>,
     /// Each answer waits for a permit.
     pub(crate) gate: Semaphore,
+    /// Answers take so long.
+    delay: Duration,
+    /// Whether it is one relay of several.
+    ranked: bool,
     /// Whether answers to publishes do not.
     publishes_freely: bool,
     pub(crate) asked: Mutex<Vec<Reach>>,
@@ -48,6 +52,8 @@ impl Scripted {
             finds: Mutex::new(finds.to_vec()),
             end: Mutex::new(End::Exhausted),
             last_seen: None,
+            delay: Duration::ZERO,
+            ranked: false,
             publishes_freely: false,
             refused: Mutex::default(),
             stores: Mutex::new(PublishResult::Stored { nodes: Some(20) }),
@@ -64,6 +70,14 @@ impl Scripted {
 
     pub(crate) fn last_seen(self, last_seen: Timestamp) -> Self {
         Self { last_seen: Some(last_seen), ..self }
+    }
+
+    pub(crate) fn answering_after(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    pub(crate) fn ranked(self) -> Self {
+        Self { ranked: true, ..self }
     }
 
     pub(crate) fn publishing_freely(self) -> Self {
@@ -97,6 +111,10 @@ impl Backend for Scripted {
         BackendName::Relay(self.url.clone())
     }
 
+    fn is_ranked(&self) -> bool {
+        self.ranked
+    }
+
     fn patience(&self) -> Duration {
         PATIENCE
     }
@@ -116,6 +134,7 @@ impl Backend for Scripted {
     async fn resolve(&self, question: Question, finds: Finds) -> End {
         self.asked.lock().unwrap().push(question.reach);
         self.pass().await;
+        tokio::time::sleep(self.delay).await;
         let packets = self.finds.lock().unwrap().clone();
         for packet in packets {
             let source = Source::Relay(self.url.clone());

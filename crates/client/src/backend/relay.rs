@@ -51,6 +51,10 @@ impl Backend for RelayBackend {
         BackendName::Relay(self.name.clone())
     }
 
+    fn is_ranked(&self) -> bool {
+        true
+    }
+
     fn patience(&self) -> Duration {
         self.patience
     }

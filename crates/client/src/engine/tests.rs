@@ -3,6 +3,7 @@
 //! Separate because the promises are many and each needs backends that misbehave in its own way.
 
 mod caches;
+mod relays;
 
 use std::sync::Arc;
 use std::time::Duration;

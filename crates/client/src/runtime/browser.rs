@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use js_sys::{Function, Promise, Reflect, global};
+use mainstay_packets::Timestamp;
 use wasm_bindgen_futures::JsFuture;
 
 /// The event loop that carries a client's work.
@@ -25,18 +26,38 @@ impl Background {
         wasm_bindgen_futures::spawn_local(work);
     }
 
-    /// Waits so long; not at all where there is no `setTimeout`.
+    /// Waits so long.
     pub(crate) async fn sleep(&self, pause: Duration) {
-        let millis = u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
-        let over = Promise::new(&mut |resolve, _reject| {
-            let set_timeout = Reflect::get(&global(), &"setTimeout".into());
-            let set = set_timeout.ok().map(Function::from);
-            let set = set.map(|set| set.call2(&global(), &resolve, &millis.into()));
-            if !matches!(set, Some(Ok(_))) {
-                let _ = resolve.call0(&global());
-            }
-        });
-        let _ = JsFuture::from(over).await;
+        sleep(pause).await;
+    }
+}
+
+/// Waits so long; not at all where there is no `setTimeout`.
+pub(crate) async fn sleep(pause: Duration) {
+    let millis = u32::try_from(pause.as_millis()).unwrap_or(u32::MAX);
+    let over = Promise::new(&mut |resolve, _reject| {
+        let set_timeout = Reflect::get(&global(), &"setTimeout".into());
+        let set = set_timeout.ok().map(Function::from);
+        let set = set.map(|set| set.call2(&global(), &resolve, &millis.into()));
+        if !matches!(set, Some(Ok(_))) {
+            let _ = resolve.call0(&global());
+        }
+    });
+    let _ = JsFuture::from(over).await;
+}
+
+/// A moment on the page's clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(Timestamp);
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self(Timestamp::clock())
+    }
+
+    /// How long ago it was; nothing, if the clock was set back.
+    pub(crate) fn elapsed(self) -> Duration {
+        Timestamp::clock().saturating_duration_since(self.0)
     }
 }
 

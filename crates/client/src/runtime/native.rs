@@ -59,7 +59,7 @@ impl Background {
     pub(crate) async fn sleep(&self, pause: Duration) {
         let (sender, over) = oneshot::channel();
         self.spawn(async move {
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             // Whoever waited may be gone.
             let _ = sender.send(());
         });
@@ -82,6 +82,14 @@ impl Background {
         let _entered = self.0.enter();
         build()
     }
+}
+
+/// A moment on a clock that never goes back.
+pub(crate) type Moment = tokio::time::Instant;
+
+/// Waits so long, in the background's runtime.
+pub(crate) async fn sleep(pause: Duration) {
+    tokio::time::sleep(pause).await;
 }
 
 /// Waits for `work`, but no longer than `patience`.
