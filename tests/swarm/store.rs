@@ -266,7 +266,7 @@ fn refusals_as_out_of_date_are_told_with_the_node_and_decide_by_majority() {
 }
 
 #[test]
-fn the_expected_number_is_sent_only_to_nodes_that_hold_something() {
+fn each_node_is_held_to_the_number_it_told_us_and_one_without_to_nothing() {
     let peers = Fake::all(4);
     let mut bench = Bench::knowing(&peers);
     let query = bench.ask(Ask::PutMutable { item: item(1, 9), cas: Some(5) });
@@ -275,7 +275,7 @@ fn the_expected_number_is_sent_only_to_nodes_that_hold_something() {
             let mut answer = peer.polite(query, &[])?;
             match (query.method, peer.id.as_bytes()[0]) {
                 (Method::Put(put), n) => {
-                    let expected = [Some(5), Some(3), None, None];
+                    let expected = [Some(5), Some(3), Some(0), Some(0)];
                     assert_eq!(put.mutable.unwrap().cas, expected[usize::from(n) - 1]);
                 }
                 (Method::Get { .. }, 1) => answer.item = Some(item(1, 5)),

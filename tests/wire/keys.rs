@@ -1,7 +1,7 @@
 //! Keys, their texts and their signatures against vectors that others made.
 //! Apart from the crate's own tests because these are facts of the wire, not of our code.
 
-use mainstay_keys::{Keypair, PublicKey, PublicKeyError, SecretKey, Signature, SignatureError};
+use mainstay_keys::{Keypair, PublicKey, PublicKeyError, SecretKey, Signature, SignatureError, SignerError};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -155,6 +155,9 @@ fn edge_cases_of_signatures_are_judged_by_the_strictest_reading() {
         };
         assert_ne!(judged.refused.as_deref(), Some("key"), "{}", judged.case);
         let verdict = key.verify(&bytes(&judged.message), &signature);
+        let at_once =
+            PublicKey::of_signer(&array(&judged.key), &bytes(&judged.message), &signature);
+        assert_eq!(at_once, verdict.map(|()| key).map_err(SignerError::from), "{}", judged.case);
         assert_eq!(
             verdict,
             if judged.accept { Ok(()) } else { Err(SignatureError) },

@@ -15,7 +15,7 @@
 //! let key = PublicKey::parse(&pasted)?;
 //! assert_eq!(key, keypair.public_key());
 //! assert!(key.verify(b"hello", &signature).is_ok());
-//! # Ok::<(), mainstay_keys::PublicKeyError>(())
+//! # Ok::<(), mainstay_keys::PublicKeyError, SignerError>(())
 //! ```
 //!
 //! # What is refused
@@ -43,6 +43,6 @@ pub mod file;
 pub mod z32;
 
 pub use keypair::Keypair;
-pub use public_key::{PublicKey, PublicKeyError};
+pub use public_key::{PublicKey, PublicKeyError, SignerError};
 pub use secret_key::{SecretKey, SecretKeyError};
 pub use signature::{Signature, SignatureError};

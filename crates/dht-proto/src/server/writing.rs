@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mainstay_keys::{PublicKey, Signature};
+use mainstay_keys::Signature;
 use mainstay_krpc::item::{
     ImmutableItem, ItemError, MAX_SALT, MAX_VALUE, MutableItem, mutable_target,
 };
@@ -16,7 +16,6 @@ use crate::store::{ItemKind, Peer};
 const BAD_TOKEN: Refusal = refusal(error_code::PROTOCOL, b"bad token");
 const BAD_PORT: Refusal = refusal(error_code::PROTOCOL, b"port is 0");
 const NO_ROOM: Refusal = refusal(error_code::SERVER, b"no room");
-const BAD_KEY: Refusal = refusal(error_code::BAD_SIGNATURE, b"not a public key");
 const TOO_LARGE: Refusal = refusal(error_code::VALUE_TOO_LARGE, b"v has more than 1000 bytes");
 const SALT_TOO_LONG: Refusal = refusal(error_code::SALT_TOO_LONG, b"salt has more than 64 bytes");
 const CAS_MISMATCH: Refusal = refusal(error_code::CAS_MISMATCH, b"another seq is stored");
@@ -107,10 +106,15 @@ impl Server {
         } else if !self.store.has_room(visit.now, visit.from.ip(), &target, ItemKind::Mutable) {
             return Err(NO_ROOM);
         }
-        let key = PublicKey::from_bytes(mutable.key).map_err(|_| BAD_KEY)?;
         let signature = Signature::from_bytes(mutable.signature);
-        let item = MutableItem::verify(key, mutable.salt, mutable.seq, put.value, signature)
-            .map_err(|error| explain(&error))?;
+        let item = MutableItem::verify_signer(
+            mutable.key,
+            mutable.salt,
+            mutable.seq,
+            put.value,
+            signature,
+        )
+        .map_err(|error| explain(&error))?;
         self.store.put_mutable(visit.now, visit.from.ip(), item).map_err(|_| NO_ROOM)
     }
 
@@ -133,6 +137,7 @@ fn explain(error: &ItemError) -> Refusal {
         ItemError::SaltTooLong { .. } => b"salt has more than 64 bytes",
         ItemError::NegativeSequence { .. } => b"seq is negative",
         ItemError::NotCanonical(_) => b"v is not canonical bencode",
+        ItemError::BadKey(_) => b"not a public key",
         ItemError::BadSignature(_) => b"bad signature",
         _ => b"not an item",
     };

@@ -1,6 +1,6 @@
 //! Why a value is not an item: apart from the items, because stores turn these reasons into codes on the wire.
 
-use mainstay_keys::SignatureError;
+use mainstay_keys::{PublicKeyError, SignatureError};
 use thiserror::Error;
 
 use crate::error_code;
@@ -32,6 +32,9 @@ pub enum ItemError {
     /// The value is not written as bencode demands.
     #[error(transparent)]
     NotCanonical(#[from] NotCanonical),
+    /// The bytes that should be the signer's key are none; who handed them over is wrong or lies.
+    #[error("the signer is no public key; discard the value")]
+    BadKey(#[source] PublicKeyError),
     /// The key did not sign this value with this salt and sequence number; who handed it over is wrong or lies.
     #[error("the key did not sign this value, salt and sequence number; discard it")]
     BadSignature(#[from] SignatureError),
@@ -45,7 +48,7 @@ impl ItemError {
             Self::ValueTooLarge { .. } => error_code::VALUE_TOO_LARGE,
             Self::SaltTooLong { .. } => error_code::SALT_TOO_LONG,
             Self::NegativeSequence { .. } | Self::NotCanonical(_) => error_code::PROTOCOL,
-            Self::BadSignature(_) => error_code::BAD_SIGNATURE,
+            Self::BadKey(_) | Self::BadSignature(_) => error_code::BAD_SIGNATURE,
         }
     }
 }

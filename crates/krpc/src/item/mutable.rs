@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use mainstay_keys::{Keypair, PublicKey, Signature};
+use mainstay_keys::{Keypair, PublicKey, Signature, SignatureError, SignerError};
 
 use super::{ItemError, MAX_SALT, byte_string, check_value, mutable_target, signable};
 use crate::Id;
@@ -71,6 +71,28 @@ impl MutableItem {
         let mut signed = Vec::new();
         signable(seq, salt, value, &mut signed);
         key.verify(&signed, &signature)?;
+        Ok(Self::assemble(key, salt, seq, value, signature))
+    }
+
+    /// As [`verify`](Self::verify), for a key that is not known to be one yet: a tenth cheaper than making it first.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), and [`ItemError::BadKey`].
+    pub fn verify_signer(
+        key: &[u8; 32],
+        salt: &[u8],
+        seq: i64,
+        value: &[u8],
+        signature: Signature,
+    ) -> Result<Self, ItemError> {
+        check(salt, seq, value)?;
+        let mut signed = Vec::new();
+        signable(seq, salt, value, &mut signed);
+        let key = PublicKey::of_signer(key, &signed, &signature).map_err(|error| match error {
+            SignerError::Key(error) => ItemError::BadKey(error),
+            SignerError::Signature(error) => ItemError::BadSignature(error),
+            _ => ItemError::BadSignature(SignatureError),
+        })?;
         Ok(Self::assemble(key, salt, seq, value, signature))
     }
 

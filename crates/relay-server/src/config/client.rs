@@ -45,10 +45,13 @@ impl Config {
 
     fn node(&self, mut node: DhtBuilder) -> DhtBuilder {
         let (mainline, limiter) = (&self.mainline, &self.rate_limiter);
+        let burst = limiter.dht_burst.unwrap_or(limiter.dht_quota.default_burst());
+        let most = limiter.dht_quota.per_whole_second().max(burst);
+        let limits = LimitConfig::default();
         node = node.server_mode(true).limits(LimitConfig {
-            per_address: limiter.dht_quota.per_whole_second(),
-            address_burst: limiter.dht_burst.unwrap_or(limiter.dht_quota.default_burst()),
-            ..LimitConfig::default()
+            replies_per_proven_address: most,
+            replies_per_address: most.min(limits.replies_per_address),
+            ..limits
         });
         if let Some(address) = mainline.bind {
             node = node.bind(SocketAddr::new(address, mainline.port.unwrap_or(0)));
