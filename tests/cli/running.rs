@@ -87,3 +87,47 @@ fn a_taken_port_is_a_local_failure_that_names_it() {
     assert_eq!(second.status.code(), Some(5));
     assert!(String::from_utf8_lossy(&second.stderr).contains(taken));
 }
+
+#[test]
+fn a_node_with_a_state_file_is_known_again_and_joins_through_whom_it_knew() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state").to_str().unwrap().to_owned();
+    let (_other, other) = Running::start(&["node", "--listen", "127.0.0.1:0", "--no-bootstrap"]);
+    let bootstrap = other["address"].as_str().unwrap();
+    let listen = ["node", "--listen", "127.0.0.1:0", "--state", &state];
+    let informed = ["--info-every", "0.05", "--bootstrap", bootstrap];
+    let (mut running, first) = Running::start(&[&listen[..], &informed].concat());
+    while running.line()["nodes"] != 1 {}
+    let (status, _) = running.end("TERM");
+    assert!(status.success());
+
+    let (mut running, again) =
+        Running::start(&[&listen[..], &["--info-every", "0.05", "--no-bootstrap"]].concat());
+    assert_eq!(again["id"], first["id"]);
+    let second = run(&[&listen[..], &["--no-bootstrap"]].concat(), b"");
+    assert_eq!(second.status.code(), Some(5), "two nodes with one state");
+    let known = loop {
+        let info = running.line();
+        if info["nodes"] == 1 {
+            break info;
+        }
+    };
+    let count = |field: &str| known[field].as_u64().unwrap();
+    let dropped: u64 =
+        known["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(count("received"), count("queries") + count("answers") + count("errors") + dropped);
+}
+
+#[test]
+fn what_happens_to_a_node_is_told_on_stderr() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    std::fs::write(&state, b"not a state").unwrap();
+    let state = state.to_str().unwrap();
+    let words = ["node", "--listen", "127.0.0.1:0", "--no-bootstrap", "--state", state];
+    let told = Running::told(&words, "settled", "INT");
+    let named = |name: &str| told.iter().any(|event| event["event"] == name);
+    for name in ["state_set_aside", "settled", "state_saved"] {
+        assert!(named(name), "{name}: {told:?}");
+    }
+}

@@ -82,17 +82,55 @@ impl Running {
         (Self { child, lines }, first)
     }
 
+    /// The next line that it prints.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("its output can be read");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+    }
+
+    /// Starts it with `--json`, ends it by a signal once it has told on stderr of the event `until`, and gives
+    /// everything that it told there.
+    ///
+    /// # Panics
+    /// When it ends before that, or tells what is no JSON.
+    #[must_use]
+    pub fn told<S: AsRef<OsStr>>(arguments: &[S], until: &str, signal: &str) -> Vec<Value> {
+        let mut child =
+            command(arguments).arg("--json").stderr(Stdio::piped()).spawn().expect("it starts");
+        let errors = BufReader::new(child.stderr.take().expect("it was piped"));
+        let lines = BufReader::new(child.stdout.take().expect("it was piped"));
+        let mut running = Self { child, lines };
+        let mut told: Vec<Value> = Vec::new();
+        for line in errors.lines() {
+            let line = line.expect("its errors can be read");
+            let event =
+                serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            told.push(event);
+            if told.last().is_some_and(|event| event["event"] == until) {
+                running.signal(signal);
+            }
+        }
+        let ended = running.child.wait().expect("it ends");
+        assert!(ended.success(), "{ended}: {told:?}");
+        told
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &id]).status();
+        assert!(sent.expect("there is a kill command").success());
+    }
+
     /// Sends a signal by its name (`TERM`, `INT`) and waits for the end: how it ended, and what it still printed.
     ///
     /// # Panics
     /// When it has not ended after a minute.
     pub fn end(mut self, signal: &str) -> (ExitStatus, String) {
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args(["-s", signal, &id])
-            .status()
-            .expect("there is a kill command");
-        assert!(sent.success());
+        self.signal(signal);
         let mut rest = String::new();
         let begun = Instant::now();
         // The pipe closes when the process ends, so reading is the wait.

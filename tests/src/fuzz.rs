@@ -9,6 +9,7 @@ mod krpc;
 mod mutate;
 mod packets;
 mod relay;
+mod snapshot;
 
 pub use mutate::Mutator;
 
@@ -34,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "zone_text", seeds: packets::zone_seeds, run: packets::zone_text },
     Target { name: "owner_name", seeds: packets::name_seeds, run: packets::owner_name },
     Target { name: "dht_node", seeds: dht::seeds, run: dht::node },
+    Target { name: "node_snapshot", seeds: snapshot::seeds, run: snapshot::node_snapshot },
 ];
 
 /// Feeds one input to the target of that name.

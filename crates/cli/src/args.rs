@@ -208,9 +208,15 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Node {
-    /// The address to listen on
+    /// The address to listen on; give one of each family for both
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:6881")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Keep ids, known nodes and published items in this file, and start from it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Print what the node knows and counts on stdout, as one line of JSON, every so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) info_every: Option<Duration>,
     /// Start a network of its own: join through nobody
     #[arg(long, conflicts_with = "bootstrap")]
     pub(crate) no_bootstrap: bool,

@@ -83,6 +83,12 @@ impl Info {
         !self.node.read_only
     }
 
+    /// False while nobody answers any more, so that the uplink must be gone: see
+    /// [`NodeEvent::Offline`](crate::NodeEvent::Offline). True before anything was asked.
+    pub fn is_online(&self) -> bool {
+        !self.node.offline
+    }
+
     /// How many nodes the network seems to have, judged by how dense recent lookups found it: the
     /// larger of both families.
     pub fn network_size(&self) -> Option<u64> {

@@ -296,6 +296,9 @@ impl Bench {
     fn check(&self) {
         let info = self.node.info();
         assert_eq!(info.counters.sent, self.transmitted);
+        let counted = info.counters.queries + info.counters.answers + info.counters.errors;
+        assert_eq!(info.counters.received, counted + info.counters.dropped(), "a datagram is lost");
+        assert_eq!(info.counters.queries, info.counters.asked_of_us.total());
         assert_eq!(info.counters.served, self.replies);
         assert_eq!(info.counters.served_bytes, self.reply_bytes);
         assert!(info.asks <= CAP && info.items <= 2 * CAP && info.info_hashes <= CAP);

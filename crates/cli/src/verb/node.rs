@@ -2,8 +2,11 @@
 //!
 //! Separate as every verb is.
 
-use mainstay::dht::{Dht, DhtBuilder};
+mod told;
+
+use mainstay::dht::{Dht, DhtBuilder, EventStream};
 use serde::Serialize;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::args::{Node, Options};
 use crate::failure::Failure;
@@ -14,24 +17,51 @@ use crate::{network, output};
 #[derive(Debug, Serialize)]
 struct Started {
     address: String,
+    addresses: Vec<String>,
     id: String,
 }
 
 pub(crate) async fn run(common: &Options, node: &Node) -> Result<(), Failure> {
     let interrupt = Interrupt::listen()?;
-    let dht = joined(Dht::builder().bind(node.listen).server_mode(true), common, node.no_bootstrap)
-        .build()
-        .map_err(|error| network::no_node(format!("cannot listen on {}", node.listen), error))?;
-    let started =
-        Started { address: dht.local_addr().to_string(), id: dht.info().id().to_string() };
+    let dht = configured(common, node).build().map_err(|error| {
+        let listen: Vec<String> = node.listen.iter().map(ToString::to_string).collect();
+        network::no_node(format!("cannot run a node on {}", listen.join(" and ")), error)
+    })?;
+    let events = dht.events().await;
+    let started = Started {
+        address: dht.local_addr().to_string(),
+        addresses: dht.local_addrs().iter().map(ToString::to_string).collect(),
+        id: dht.info().id().to_string(),
+    };
     if common.json {
         output::json(&started)?;
     } else {
-        output::text(&format!("node {} on {}", started.id, started.address))?;
+        output::text(&format!("node {} on {}", started.id, started.addresses.join(" and ")))?;
     }
-    interrupt.wait().await;
+    let mut watch = Watch { events, json: common.json };
+    tokio::select! {
+        () = interrupt.wait() => {}
+        () = watch.tell() => {
+            let gone = std::io::Error::other("its task has ended");
+            return Err(Failure::local("the node has stopped by itself", gone));
+        }
+        failure = inform(&dht, node.info_every.map(interval)) => return Err(failure),
+    }
     dht.shutdown().await;
+    // The last one says how the state was saved.
+    watch.tell().await;
     Ok(())
+}
+
+fn configured(common: &Options, node: &Node) -> DhtBuilder {
+    let mut builder = joined(Dht::builder().server_mode(true), common, node.no_bootstrap);
+    for address in &node.listen {
+        builder = builder.bind(*address);
+    }
+    match &node.state {
+        Some(file) => builder.state_file(file),
+        None => builder,
+    }
 }
 
 /// The builder with the bootstrap nodes asked for.
@@ -42,5 +72,36 @@ pub(crate) fn joined(builder: DhtBuilder, common: &Options, alone: bool) -> DhtB
         builder
     } else {
         builder.bootstrap(&common.bootstrap)
+    }
+}
+
+/// What happens to the node, on standard error.
+struct Watch {
+    events: EventStream,
+    json: bool,
+}
+
+impl Watch {
+    /// Tells each event as it comes; returns when the node is gone.
+    async fn tell(&mut self) {
+        while let Some(event) = self.events.next().await {
+            let line = if self.json { told::json(&event) } else { told::text(&event) };
+            // With stderr gone nobody is left to tell, and the node goes on.
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+        }
+    }
+}
+
+/// Prints what the node knows, again and again; returns only when standard output is gone.
+async fn inform(dht: &Dht, ticks: Option<Interval>) -> Failure {
+    let Some(mut ticks) = ticks else { return std::future::pending().await };
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    // The first tick comes at once, before there is anything to tell.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if let Err(failure) = output::json(&told::info(&dht.info())) {
+            return failure;
+        }
     }
 }

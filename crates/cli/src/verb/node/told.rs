@@ -1,0 +1,159 @@
+//! What `node` tells of its life and its numbers, for people and for programs.
+//!
+//! Separate, because the fields are an interface: scripts and dashboards read them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use mainstay::dht::{FamilyInfo, Info, Methods, NodeEvent};
+use serde_json::{Value, json};
+
+/// One line for people.
+pub(super) fn text(event: &NodeEvent) -> String {
+    let said = match event {
+        NodeEvent::Settled { nodes: 0 } => "knows no other node yet".to_owned(),
+        NodeEvent::Settled { nodes } => format!("has joined and knows {nodes} nodes"),
+        NodeEvent::BootstrapFailed { attempts, retry, .. } => format!(
+            "found nobody to join through ({attempts} attempts); trying again in {} s",
+            retry.as_secs()
+        ),
+        NodeEvent::Offline => "hears nobody any more: is the network down?".to_owned(),
+        NodeEvent::Online { after } => format!("is heard again after {} s", after.as_secs()),
+        NodeEvent::PublicAddress { address, id } => {
+            format!("is seen at {address} and has the id {id} there")
+        }
+        NodeEvent::Resumed { late } => format!("slept for {} s and joins anew", late.as_secs()),
+        NodeEvent::ClockJumped { forward, by } => {
+            let way = if *forward { "forward" } else { "back" };
+            format!("noticed that the clock was set {way} by {} s", by.as_secs())
+        }
+        NodeEvent::SocketLost { local } => format!("lost its socket on {local}"),
+        NodeEvent::SocketBound { local } => format!("has a socket on {local} again"),
+        NodeEvent::StateRestored { path, nodes, published } => {
+            format!("starts from {}: {nodes} nodes, {published} items", path.display())
+        }
+        NodeEvent::StateSetAside { path, moved_to, reason } => {
+            let why = why(reason);
+            match moved_to {
+                Some(to) => format!("set {} aside as {}: {why}", path.display(), to.display()),
+                None => format!("cannot use {} and writes no state: {why}", path.display()),
+            }
+        }
+        NodeEvent::StateSaved { path } => format!("saved its state in {}", path.display()),
+        NodeEvent::StateNotSaved { reason } => format!("could not save its state: {}", why(reason)),
+        other => format!("{other:?}"),
+    };
+    format!("node {said}\n")
+}
+
+/// One object on one line, with its name in `event` and the time in `unix` (seconds since 1970).
+pub(super) fn json(event: &NodeEvent) -> String {
+    let mut object = match event {
+        NodeEvent::Settled { nodes } => json!({ "event": "settled", "nodes": nodes }),
+        NodeEvent::BootstrapFailed { ipv6, attempts, retry } => json!({
+            "event": "bootstrap_failed", "ipv6": ipv6, "attempts": attempts,
+            "retry": retry.as_secs(),
+        }),
+        NodeEvent::Offline => json!({ "event": "offline" }),
+        NodeEvent::Online { after } => json!({ "event": "online", "after": after.as_secs() }),
+        NodeEvent::PublicAddress { address, id } => json!({
+            "event": "public_address", "address": address.to_string(), "id": id.to_string(),
+        }),
+        NodeEvent::Resumed { late } => json!({ "event": "resumed", "late": late.as_secs() }),
+        NodeEvent::ClockJumped { forward, by } => {
+            json!({ "event": "clock_jumped", "forward": forward, "by": by.as_secs() })
+        }
+        NodeEvent::SocketLost { local } => {
+            json!({ "event": "socket_lost", "local": local.to_string() })
+        }
+        NodeEvent::SocketBound { local } => {
+            json!({ "event": "socket_bound", "local": local.to_string() })
+        }
+        NodeEvent::StateRestored { path, nodes, published } => json!({
+            "event": "state_restored", "file": path, "nodes": nodes, "published": published,
+        }),
+        NodeEvent::StateSetAside { path, moved_to, reason } => json!({
+            "event": "state_set_aside", "file": path, "moved_to": moved_to, "reason": why(reason),
+        }),
+        NodeEvent::StateSaved { path } => json!({ "event": "state_saved", "file": path }),
+        NodeEvent::StateNotSaved { reason } => {
+            json!({ "event": "state_not_saved", "reason": why(reason) })
+        }
+        other => json!({ "event": "other", "debug": format!("{other:?}") }),
+    };
+    if let (Some(fields), Ok(unix)) =
+        (object.as_object_mut(), SystemTime::now().duration_since(UNIX_EPOCH))
+    {
+        fields.insert("unix".to_owned(), unix.as_secs().into());
+    }
+    format!("{object}\n")
+}
+
+/// What the node knows and has counted.
+pub(super) fn info(info: &Info) -> Value {
+    let counters = info.counters();
+    json!({
+        "ipv4": info.ipv4().map(family),
+        "ipv6": info.ipv6().map(family),
+        "addresses": info.local_addrs().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "nodes": info.nodes(),
+        "network_size": info.network_size(),
+        "server": info.server_mode(),
+        "online": info.is_online(),
+        "running": info.running(),
+        "items": info.items(),
+        "info_hashes": info.info_hashes(),
+        "received": counters.received,
+        "queries": counters.queries,
+        "answers": counters.answers,
+        "errors": counters.errors,
+        "dropped": {
+            "malformed": counters.malformed,
+            "unexpected": counters.unexpected,
+            "limited": counters.limited,
+            "unserved": counters.unserved,
+            "reflected": counters.reflected,
+            "unusable": counters.unusable,
+        },
+        "sent": counters.sent,
+        "not_sent": info.dropped(),
+        "served": counters.served,
+        "served_bytes": counters.served_bytes,
+        "timed_out": counters.timed_out,
+        "dead_share": counters.dead_share(),
+        "asked_of_us": methods(&counters.asked_of_us),
+        "asked_by_us": methods(&counters.asked_by_us),
+    })
+}
+
+fn family(family: FamilyInfo) -> Value {
+    json!({
+        "id": family.id.to_string(),
+        "public": family.public.map(|address| address.to_string()),
+        "nodes": family.nodes,
+        "network_size": family.network_size,
+    })
+}
+
+fn methods(methods: &Methods) -> Value {
+    json!({
+        "ping": methods.ping,
+        "find_node": methods.find_node,
+        "get_peers": methods.get_peers,
+        "announce_peer": methods.announce_peer,
+        "get": methods.get,
+        "put": methods.put,
+        "sample_infohashes": methods.sample_infohashes,
+        "other": methods.other,
+    })
+}
+
+/// An error with its causes.
+fn why(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
