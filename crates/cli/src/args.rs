@@ -211,6 +211,9 @@ pub(crate) struct Node {
     /// The address to listen on; give one of each family for both
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:6881")]
     pub(crate) listen: Vec<SocketAddr>,
+    /// Serve only while strangers reach this node; find out whether they do
+    #[arg(long)]
+    pub(crate) adaptive: bool,
     /// Keep ids, known nodes and published items in this file, and start from it
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,

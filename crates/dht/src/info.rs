@@ -83,6 +83,12 @@ impl Info {
         !self.node.read_only
     }
 
+    /// Whether strangers reach this node: hosts that it did not contact lately ask it. `None` until there was time to
+    /// tell.
+    pub fn reachable(&self) -> Option<bool> {
+        self.node.reachable
+    }
+
     /// False while nobody answers any more, so that the uplink must be gone: see
     /// [`NodeEvent::Offline`](crate::NodeEvent::Offline). True before anything was asked.
     pub fn is_online(&self) -> bool {

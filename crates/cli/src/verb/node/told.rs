@@ -21,6 +21,14 @@ pub(super) fn text(event: &NodeEvent) -> String {
         NodeEvent::PublicAddress { address, id } => {
             format!("is seen at {address} and has the id {id} there")
         }
+        NodeEvent::Role { reachable, read_only } => {
+            let reached = match reachable {
+                Some(true) => "is reached by strangers",
+                Some(false) => "is not reached by strangers",
+                None => "does not know yet whether strangers reach it",
+            };
+            format!("{reached} and {}", if *read_only { "answers nobody" } else { "answers" })
+        }
         NodeEvent::Resumed { late } => format!("slept for {} s and joins anew", late.as_secs()),
         NodeEvent::ClockJumped { forward, by } => {
             let way = if *forward { "forward" } else { "back" };
@@ -58,6 +66,9 @@ pub(super) fn json(event: &NodeEvent) -> String {
         NodeEvent::PublicAddress { address, id } => json!({
             "event": "public_address", "address": address.to_string(), "id": id.to_string(),
         }),
+        NodeEvent::Role { reachable, read_only } => {
+            json!({ "event": "role", "reachable": reachable, "server": !read_only })
+        }
         NodeEvent::Resumed { late } => json!({ "event": "resumed", "late": late.as_secs() }),
         NodeEvent::ClockJumped { forward, by } => {
             json!({ "event": "clock_jumped", "forward": forward, "by": by.as_secs() })
@@ -98,6 +109,7 @@ pub(super) fn info(info: &Info) -> Value {
         "nodes": info.nodes(),
         "network_size": info.network_size(),
         "server": info.server_mode(),
+        "reachable": info.reachable(),
         "online": info.is_online(),
         "running": info.running(),
         "items": info.items(),
@@ -118,6 +130,7 @@ pub(super) fn info(info: &Info) -> Value {
         "not_sent": info.dropped(),
         "served": counters.served,
         "served_bytes": counters.served_bytes,
+        "withheld": counters.withheld,
         "timed_out": counters.timed_out,
         "dead_share": counters.dead_share(),
         "asked_of_us": methods(&counters.asked_of_us),
