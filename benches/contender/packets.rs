@@ -1,0 +1,98 @@
+//! The packets, the memory cache and the relay.
+//!
+//! Separate from the nodes, because here the time of a call is the figure and there no call is ever alone.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use mainstay_client::{Cache, Cached, Client, InMemoryCache};
+use mainstay_keys::Keypair;
+use mainstay_packets::SignedPacket;
+use mainstay_relay_server::RelayServer;
+use serde_json::{Value, json};
+
+use crate::Failure;
+use crate::dht::{list, number, seed};
+
+/// Nanoseconds a call of `{what}` on a zone of `{records}`, measured in `{rounds}` batches of `{batch}`.
+pub(crate) async fn time(request: &Value) -> Result<Value, Failure> {
+    let what = request["what"].as_str().unwrap_or_default();
+    let keypair = Keypair::from_secret_key(&seed(7));
+    let records = number(request, "records")?;
+    let packet = zone(records, &keypair)?;
+    let (key, payload) = (packet.public_key(), packet.to_relay_payload());
+    match what {
+        "verify_and_parse" => {
+            run(request, || SignedPacket::from_relay_payload(&key, &payload).is_ok())
+        }
+        "sign" => run(request, || zone(records, &keypair).is_ok()),
+        "clone" => run(request, || packet.clone()),
+        "lookup" => run(request, || packet.resource_records("n1").count()),
+        "public_key" => run(request, || packet.public_key()),
+        "memory_hit" => {
+            let cache = InMemoryCache::new(1000);
+            cache.put(Cached::seen_now(packet.clone())).await?;
+            run(request, || cache.peek(&key))
+        }
+        "resolve" => {
+            let cache = InMemoryCache::new(1000);
+            cache.put(Cached::seen_now(packet.clone())).await?;
+            let client = Client::builder()
+                .no_default_network()
+                .relays(&["http://127.0.0.1:9"])?
+                .cache(std::sync::Arc::new(cache))
+                .build()?;
+            let (rounds, batch) = (number(request, "rounds")?, number(request, "batch")?);
+            let mut nanoseconds = Vec::new();
+            for _ in 0..rounds {
+                let start = Instant::now();
+                for _ in 0..batch {
+                    black_box(client.resolve(&key).await);
+                }
+                nanoseconds.push(each(start.elapsed(), batch));
+            }
+            Ok(json!({ "ns": nanoseconds }))
+        }
+        other => Err(format!("what {other}: not known").into()),
+    }
+}
+
+fn run<T>(request: &Value, mut call: impl FnMut() -> T) -> Result<Value, Failure> {
+    let (rounds, batch) = (number(request, "rounds")?, number(request, "batch")?);
+    let mut nanoseconds = Vec::new();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        for _ in 0..batch {
+            black_box(call());
+        }
+        nanoseconds.push(each(start.elapsed(), batch));
+    }
+    Ok(json!({ "ns": nanoseconds }))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a batch has far fewer calls than a float can count")]
+fn each(time: Duration, calls: u64) -> f64 {
+    time.as_secs_f64() * 1e9 / calls as f64
+}
+
+fn zone(records: u64, keypair: &Keypair) -> Result<SignedPacket, Failure> {
+    let mut builder = SignedPacket::builder();
+    for number in 0..records {
+        builder = builder.a(format!("n{number}").as_str().try_into()?, [192, 0, 2, 7].into(), 300);
+    }
+    Ok(builder.sign(keypair)?)
+}
+
+/// A relay over the DHT of `{bootstrap}`.
+pub(crate) async fn relay(request: &Value) -> Result<Value, Failure> {
+    let client = Client::builder()
+        .no_default_network()
+        .bootstrap(&list(request, "bootstrap"))
+        .dht(|node| node.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()))
+        .build()?;
+    let server = RelayServer::builder(client).max_connections(4_096).bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).await?;
+    let url = server.url().to_string();
+    // It serves until the process ends.
+    std::mem::forget(server);
+    Ok(json!({ "url": url }))
+}
