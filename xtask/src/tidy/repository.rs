@@ -21,7 +21,7 @@ pub(crate) struct Text {
     pub(crate) content: String,
 }
 
-/// Folders that hold nothing of ours.
+/// What holds nothing of ours: folders, and the file `.git` that stands in a second work tree.
 const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", "book"];
 
 /// Larger files are data, not prose or code.
@@ -41,10 +41,11 @@ impl Repository {
                 let entry = entry?;
                 let name = entry.file_name();
                 let kind = entry.file_type()?;
+                if SKIPPED.iter().any(|skipped| name == *skipped) {
+                    continue;
+                }
                 if kind.is_dir() {
-                    if !SKIPPED.iter().any(|skipped| name == *skipped) {
-                        waiting.push(entry.path());
-                    }
+                    waiting.push(entry.path());
                 } else if kind.is_file() && entry.metadata()?.len() <= LARGEST {
                     files.extend(Text::read(root, &entry.path())?);
                 }
