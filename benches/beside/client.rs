@@ -53,7 +53,12 @@ pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
 }
 
 /// The rows of one contender: cold gets warm it up, then one at a time, then a hundred at a time.
-fn measure(contender: &Contender, network: &Network, count: u64, table: &mut Table) -> Result<(), String> {
+fn measure(
+    contender: &Contender,
+    network: &Network,
+    count: u64,
+    table: &mut Table,
+) -> Result<(), String> {
     let mut process = contender.join("0", &network.bootstrap)?;
     let fresh = 1_000_000;
     let rows = [
@@ -65,12 +70,13 @@ fn measure(contender: &Contender, network: &Network, count: u64, table: &mut Tab
     ];
     for (name, op, first, count, parallel) in rows {
         let (messages, cpu) = (network.received(), process.usage().cpu);
-        let answer =
-            process.ask(&json!({ "op": op, "first": first, "count": count, "parallel": parallel }))?;
+        let answer = process
+            .ask(&json!({ "op": op, "first": first, "count": count, "parallel": parallel }))?;
         let cpu = (process.usage().cpu - cpu).as_secs_f64() * 1000.0;
         let messages = network.received() - messages;
         let (whole, early) = (numbers(&answer["ms"]), numbers(&answer["first_ms"]));
-        let shown = |value: f64| if value.is_nan() { "–".to_owned() } else { format!("{value:.0}") };
+        let shown =
+            |value: f64| if value.is_nan() { "–".to_owned() } else { format!("{value:.0}") };
         table.row(vec![
             contender.name.to_owned(),
             name.to_owned(),

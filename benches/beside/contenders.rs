@@ -46,12 +46,22 @@ impl Contenders {
         let all = vec![
             row("Mainstay", "mainstay", &[&ours], true, true),
             row("mainline 8", "mainline", &[&rust], true, true),
-            row("libtorrent 2", "libtorrent", &[&python, &scripts.join("libtorrent").join("contender.py")], true, true),
+            row(
+                "libtorrent 2",
+                "libtorrent",
+                &[&python, &scripts.join("libtorrent").join("contender.py")],
+                true,
+                true,
+            ),
             row("librqbit-dht 9", "librqbit", &[&rust], false, false),
             row("bittorrent-dht 11", "webtorrent", &[Path::new("node"), &node], true, true),
         ];
         let there = |contender: &Contender| {
-            let needed = if contender.which == "webtorrent" { &node } else { Path::new(&contender.program[0]) };
+            let needed = if contender.which == "webtorrent" {
+                &node
+            } else {
+                Path::new(&contender.program[0])
+            };
             let there = needed.exists();
             if !there {
                 println!("{} is left out: {} is not there", contender.name, needed.display());
@@ -73,7 +83,11 @@ impl Contender {
     }
 
     /// Starts it as a node that answers queries, joined to this network.
-    pub(crate) fn serve(&self, cores: &str, bootstrap: &[String]) -> Result<(Process, String), String> {
+    pub(crate) fn serve(
+        &self,
+        cores: &str,
+        bootstrap: &[String],
+    ) -> Result<(Process, String), String> {
         let mut process = self.start_on(cores)?;
         let answer =
             process.ask(&json!({ "op": "serve", "which": self.which, "bootstrap": bootstrap }))?;

@@ -130,7 +130,8 @@ impl Load {
     }
 
     fn item(&self) -> MutableItem {
-        MutableItem::sign_bytes(&self.keypair, b"", self.seq, &[b'v'; 996]).expect("1,000 bytes bencoded")
+        MutableItem::sign_bytes(&self.keypair, b"", self.seq, &[b'v'; 996])
+            .expect("1,000 bytes bencoded")
     }
 
     fn put(&self, item: &MutableItem, token: &[u8]) -> Vec<u8> {
@@ -151,7 +152,9 @@ impl Load {
             Kind::FindNode => Method::FindNode { target: other },
             Kind::GetPeers => Method::GetPeers { info_hash: other, no_seed: false, scrape: false },
             Kind::GetPresent => Method::Get { target: self.item().target(), seq: None },
-            Kind::GetAbsent | Kind::PutNew | Kind::PutAgain => Method::Get { target: other, seq: None },
+            Kind::GetAbsent | Kind::PutNew | Kind::PutAgain => {
+                Method::Get { target: other, seq: None }
+            }
         })
     }
 

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use mainstay_krpc::item::{MutableItem, mutable_target};
 use mainstay_krpc::{Body, Id, Message, Method, MutablePut, NodeInfo, Nodes, Query, Response};
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt,
+    sockopt,
 };
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
@@ -53,7 +54,8 @@ impl Network {
     pub(crate) fn start(weather: Weather, items: &[MutableItem]) -> Self {
         let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a free port");
         let port = socket.local_addr().expect("it is bound").port();
-        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).expect("Linux tells where a datagram went");
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)
+            .expect("Linux tells where a datagram went");
         // As much as the machine allows: the limit is the operator's.
         let _ = setsockopt(&socket, sockopt::RcvBuf, &(8 << 20));
         let mut world = World::new(weather, port);
@@ -110,13 +112,22 @@ impl Ord for Due {
 
 type Queue = (Mutex<BinaryHeap<Due>>, Condvar);
 
-fn answer_all(socket: &std::net::UdpSocket, world: &mut World, received: &AtomicU64, later: &Queue) {
+fn answer_all(
+    socket: &std::net::UdpSocket,
+    world: &mut World,
+    received: &AtomicU64,
+    later: &Queue,
+) {
     let mut buffer = [0; 2048];
     let mut control = nix::cmsg_space!(nix::libc::in_pktinfo);
     loop {
         let mut parts = [IoSliceMut::new(&mut buffer)];
-        let message =
-            recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::empty());
+        let message = recvmsg::<SockaddrIn>(
+            socket.as_raw_fd(),
+            &mut parts,
+            Some(&mut control),
+            MsgFlags::empty(),
+        );
         let Ok(message) = message else { continue };
         let to = message.cmsgs().ok().and_then(|mut all| {
             all.find_map(|one| match one {
@@ -242,7 +253,12 @@ impl World {
         self.weather.round_trip.mul_f64((SIGMA * normal - SIGMA * SIGMA / 2.0).exp())
     }
 
-    fn answer(&mut self, to: Ipv4Addr, from: SocketAddrV4, bytes: &[u8]) -> Option<(Duration, Vec<u8>)> {
+    fn answer(
+        &mut self,
+        to: Ipv4Addr,
+        from: SocketAddrV4,
+        bytes: &[u8],
+    ) -> Option<(Duration, Vec<u8>)> {
         let node = self.node_at(to)?;
         let heard = |chance: &mut SmallRng, loss: f64| !chance.random_bool(loss);
         let loss = self.weather.loss;
@@ -259,7 +275,8 @@ impl World {
             Method::Get { target, .. } => self.store.get(&(node, target)),
             _ => None,
         };
-        let token = matches!(query.method, Method::Get { .. } | Method::GetPeers { .. }).then_some(TOKEN);
+        let token =
+            matches!(query.method, Method::Get { .. } | Method::GetPeers { .. }).then_some(TOKEN);
         let response = Response {
             // An acknowledgement names nobody: mainline takes one with nodes for an answer to something else.
             nodes: named.as_deref().map(Nodes::List).unwrap_or_default(),
@@ -290,8 +307,10 @@ impl World {
             self.tables.insert(node, table);
         }
         let table = self.tables.get(&node).map(|table| &**table).unwrap_or_default();
-        let mut known: Vec<([u8; 20], u32)> =
-            table.iter().map(|&other| (distance(&self.ids[other as usize], &target), other)).collect();
+        let mut known: Vec<([u8; 20], u32)> = table
+            .iter()
+            .map(|&other| (distance(&self.ids[other as usize], &target), other))
+            .collect();
         known.sort_unstable();
         let info = |&(_, other): &([u8; 20], u32)| NodeInfo {
             id: Id::from_bytes(self.ids[other as usize]),
@@ -328,7 +347,8 @@ impl World {
 
     /// The nodes closest to the target in the whole network that are alive.
     fn closest(&self, target: Id) -> Vec<u32> {
-        let mut all: Vec<u32> = (0..self.ids.len() as u32).filter(|&node| !self.is_dead(node)).collect();
+        let mut all: Vec<u32> =
+            (0..self.ids.len() as u32).filter(|&node| !self.is_dead(node)).collect();
         all.sort_by_cached_key(|&node| distance(&self.ids[node as usize], &target));
         all.truncate(K);
         all

@@ -30,8 +30,7 @@ pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
         for (what, batch) in ROWS {
             let (mut mine, mut theirs) = (Vec::new(), Vec::new());
             for _ in 0..3 {
-                let request =
-                    json!({ "op": "time", "what": what, "records": records, "rounds": rounds, "batch": batch });
+                let request = json!({ "op": "time", "what": what, "records": records, "rounds": rounds, "batch": batch });
                 mine.extend(numbers(&ours.ask(&request)?["ns"]));
                 theirs.extend(numbers(&peer.ask(&request)?["ns"]));
             }

@@ -81,7 +81,8 @@ pub(crate) fn usage(process: u32) -> Usage {
     // The name in parentheses may hold spaces; the fields behind it do not.
     let fields: Vec<&str> =
         stat.rsplit_once(')').map_or(Vec::new(), |(_, rest)| rest.split_whitespace().collect());
-    let field = |index: usize| fields.get(index).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
+    let field =
+        |index: usize| fields.get(index).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
     let mut sleeps = 0;
     for task in fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();

@@ -10,63 +10,106 @@ use mainstay_packets::SignedPacket;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
 
-use crate::contenders::Contenders;
+use crate::contenders::{Contender, Contenders};
 use crate::figures::{Table, percentile};
 use crate::network::{Network, Weather};
+use crate::process::Process;
 
 const NETWORK: Weather = Weather { nodes: 1_000, round_trip: Duration::ZERO, dead: 0.0, loss: 0.0 };
 
 pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
     let (rounds, time) = if quick { (1, 1) } else { (5, 4) };
     let network = Network::start(NETWORK, &[]);
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
     let mut table = Table::new(&[
-        "relay", "cores", "connections", "CPU a request (µs)", "requests a second", "p50 (ms)", "p99", "memory (MB)",
+        "relay",
+        "cores",
+        "connections",
+        "CPU a request (µs)",
+        "requests a second",
+        "p50 (ms)",
+        "p99",
+        "memory (MB)",
     ]);
     for (cores, connections) in [("0", 32), ("0", 256), ("0,1", 256)] {
         let mut running = Vec::new();
-        for contender in contenders.iter().filter(|one| ["mainstay", "mainline"].contains(&one.which)) {
-            let mut process = contender.start_on(cores)?;
-            let answer = process.ask(&json!({ "op": "relay", "bootstrap": network.bootstrap }))?;
-            let address = answer["url"].as_str().and_then(|url| {
-                url.trim_start_matches("http://").trim_end_matches('/').parse::<SocketAddr>().ok()
-            });
-            let address = address.ok_or_else(|| format!("{answer}: no address"))?;
-            let keypair = Keypair::from_secret_key(&[9; 32]);
-            runtime.block_on(publish(address, &keypair))?;
-            running.push((contender, process, address, keypair, Vec::<Measured>::new()));
+        for contender in
+            contenders.iter().filter(|one| ["mainstay", "mainline"].contains(&one.which))
+        {
+            running.push(Running::start(contender, cores, &network, &runtime)?);
         }
         for _ in 0..rounds {
-            for (_, process, address, keypair, measured) in &mut running {
-                let before = process.usage().cpu;
-                let path = format!("/{}", keypair.public_key());
-                let took =
-                    runtime.block_on(load(*address, path, connections, Duration::from_secs(time)))?;
-                let cpu = (process.usage().cpu - before).as_secs_f64() * 1e6 / took.len() as f64;
-                measured.push(Measured { cpu, rate: took.len() as f64 / time as f64, took });
+            for relay in &mut running {
+                relay.measure(connections, Duration::from_secs(time), &runtime)?;
             }
         }
-        for (contender, process, _, _, measured) in &running {
-            let name = if contender.which == "mainline" { "pkarr-relay 2.1" } else { contender.name };
-            let median = |of: fn(&Measured) -> f64| {
-                percentile(&measured.iter().map(of).collect::<Vec<_>>(), 0.5)
-            };
-            table.row(vec![
-                name.to_owned(),
-                cores.to_owned(),
-                connections.to_string(),
-                format!("{:.1}", median(|one| one.cpu)),
-                format!("{:.0}", median(|one| one.rate)),
-                format!("{:.2}", median(|one| percentile(&one.took, 0.5))),
-                format!("{:.2}", median(|one| percentile(&one.took, 0.99))),
-                format!("{:.1}", process.usage().memory as f64 / 1e6),
-            ]);
+        for relay in &running {
+            table.row(relay.row(cores, connections));
         }
     }
     table.print("Relay: GET of a cached key, rate limits off");
     Ok(())
+}
+
+/// A relay that holds one packet, and what was measured of it.
+struct Running {
+    name: &'static str,
+    process: Process,
+    address: SocketAddr,
+    path: String,
+    measured: Vec<Measured>,
+}
+
+impl Running {
+    fn start(
+        contender: &Contender,
+        cores: &str,
+        network: &Network,
+        runtime: &Runtime,
+    ) -> Result<Self, String> {
+        let mut process = contender.start_on(cores)?;
+        let answer = process.ask(&json!({ "op": "relay", "bootstrap": network.bootstrap }))?;
+        let address = answer["url"].as_str().and_then(|url| {
+            url.trim_start_matches("http://").trim_end_matches('/').parse::<SocketAddr>().ok()
+        });
+        let address = address.ok_or_else(|| format!("{answer}: no address"))?;
+        let keypair = Keypair::from_secret_key(&[9; 32]);
+        runtime.block_on(publish(address, &keypair))?;
+        let name = if contender.which == "mainline" { "pkarr-relay 2.1" } else { contender.name };
+        let path = format!("/{}", keypair.public_key());
+        Ok(Self { name, process, address, path, measured: Vec::new() })
+    }
+
+    fn measure(
+        &mut self,
+        connections: usize,
+        time: Duration,
+        runtime: &Runtime,
+    ) -> Result<(), String> {
+        let before = self.process.usage().cpu;
+        let took = runtime.block_on(load(self.address, self.path.clone(), connections, time))?;
+        let cpu = (self.process.usage().cpu - before).as_secs_f64() * 1e6 / took.len() as f64;
+        self.measured.push(Measured { cpu, rate: took.len() as f64 / time.as_secs_f64(), took });
+        Ok(())
+    }
+
+    fn row(&self, cores: &str, connections: usize) -> Vec<String> {
+        let median = |of: fn(&Measured) -> f64| {
+            percentile(&self.measured.iter().map(of).collect::<Vec<_>>(), 0.5)
+        };
+        vec![
+            self.name.to_owned(),
+            cores.to_owned(),
+            connections.to_string(),
+            format!("{:.1}", median(|one| one.cpu)),
+            format!("{:.0}", median(|one| one.rate)),
+            format!("{:.2}", median(|one| percentile(&one.took, 0.5))),
+            format!("{:.2}", median(|one| percentile(&one.took, 0.99))),
+            format!("{:.1}", self.process.usage().memory as f64 / 1e6),
+        ]
+    }
 }
 
 struct Measured {
@@ -97,7 +140,10 @@ async fn publish(address: SocketAddr, keypair: &Keypair) -> Result<(), String> {
             return Ok(());
         }
     }
-    Err(format!("the relay did not store the packet: {}", answer.lines().next().unwrap_or_default()))
+    Err(format!(
+        "the relay did not store the packet: {}",
+        answer.lines().next().unwrap_or_default()
+    ))
 }
 
 /// Milliseconds of each request that so many connections made in this time, one at a time each.
@@ -120,7 +166,11 @@ async fn load(
     Ok(all)
 }
 
-async fn one_connection(address: SocketAddr, request: &str, end: Instant) -> Result<Vec<f64>, String> {
+async fn one_connection(
+    address: SocketAddr,
+    request: &str,
+    end: Instant,
+) -> Result<Vec<f64>, String> {
     let told = |error: std::io::Error| error.to_string();
     let mut stream = TcpStream::connect(address).await.map_err(told)?;
     stream.set_nodelay(true).map_err(told)?;

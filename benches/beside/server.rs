@@ -10,7 +10,8 @@ use crate::figures::{Table, percentile};
 use crate::load::{Kind, Load};
 use crate::network::{Network, Weather};
 
-const NETWORK: Weather = Weather { nodes: 10_000, round_trip: Duration::ZERO, dead: 0.0, loss: 0.0 };
+const NETWORK: Weather =
+    Weather { nodes: 10_000, round_trip: Duration::ZERO, dead: 0.0, loss: 0.0 };
 
 pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
     let network = Network::start(NETWORK, &[]);

@@ -21,7 +21,12 @@ pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
     };
     let quiet = Duration::from_secs(if quick { 3 } else { 60 });
     let mut table = Table::new(&[
-        "contender", "nodes", "ready (ms)", "memory a node (kB)", "threads", "wake-ups a node and second",
+        "contender",
+        "nodes",
+        "ready (ms)",
+        "memory a node (kB)",
+        "threads",
+        "wake-ups a node and second",
     ]);
     for contender in contenders.iter().filter(|contender| contender.client) {
         let nodes = nodes(contender.which);
@@ -38,7 +43,10 @@ pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
             contender.name.to_owned(),
             nodes.to_string(),
             format!("{:.0}", answer["ready_ms"].as_f64().unwrap_or(f64::NAN)),
-            format!("{:.0}", memory.saturating_sub(before.memory) as f64 / 1000.0 / f64::from(nodes)),
+            format!(
+                "{:.0}",
+                memory.saturating_sub(before.memory) as f64 / 1000.0 / f64::from(nodes)
+            ),
             (last.threads - before.threads).to_string(),
             format!("{sleeps:.2}"),
         ]);

@@ -25,7 +25,10 @@ impl Started {
     pub(crate) async fn answer(&mut self, op: &str, request: &Value) -> Result<Value, Failure> {
         match op {
             "serve" => {
-                                let dht = node(&list(request, "bootstrap")).server_mode(true).limits(unlimited()).build()?;
+                let dht = node(&list(request, "bootstrap"))
+                    .server_mode(true)
+                    .limits(unlimited())
+                    .build()?;
                 dht.ready().await;
                 let address = dht.local_addr().to_string();
                 self.nodes.push(dht);
@@ -39,7 +42,8 @@ impl Started {
             }
             "testnet" => {
                 let start = Instant::now();
-                self.testnets.push(Testnet::new(usize::try_from(number(request, "nodes")?)?).await?);
+                self.testnets
+                    .push(Testnet::new(usize::try_from(number(request, "nodes")?)?).await?);
                 Ok(json!({ "ready_ms": milliseconds(start.elapsed()) }))
             }
             "put" => self.many(request, put).await,
@@ -126,10 +130,9 @@ pub(crate) fn seed(index: u64) -> [u8; 32] {
 /// One load generator asks for everybody.
 fn unlimited() -> LimitConfig {
     LimitConfig {
-        per_address: u32::MAX,
-        address_burst: u32::MAX,
-        per_network: u32::MAX,
-        network_burst: u32::MAX,
+        replies_per_address: u32::MAX,
+        replies_per_network: u32::MAX,
+        replies_per_proven_address: u32::MAX,
         bytes_per_address: u32::MAX,
         bytes_per_network: u32::MAX,
         bytes_in_total: u32::MAX,

@@ -70,7 +70,10 @@ fn run<T>(request: &Value, mut call: impl FnMut() -> T) -> Result<Value, Failure
     Ok(json!({ "ns": nanoseconds }))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a batch has far fewer calls than a float can count")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a batch has far fewer calls than a float can count"
+)]
 fn each(time: Duration, calls: u64) -> f64 {
     time.as_secs_f64() * 1e9 / calls as f64
 }
@@ -90,7 +93,10 @@ pub(crate) async fn relay(request: &Value) -> Result<Value, Failure> {
         .bootstrap(&list(request, "bootstrap"))
         .dht(|node| node.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()))
         .build()?;
-    let server = RelayServer::builder(client).max_connections(4_096).bind((std::net::Ipv4Addr::LOCALHOST, 0).into()).await?;
+    let server = RelayServer::builder(client)
+        .max_connections(4_096)
+        .bind((std::net::Ipv4Addr::LOCALHOST, 0).into())
+        .await?;
     let url = server.url().to_string();
     // It serves until the process ends.
     std::mem::forget(server);

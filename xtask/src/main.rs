@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints")]
 
 mod arguments;
+mod bench;
 mod cargo;
 mod deny;
 mod docs;
@@ -27,7 +28,7 @@ use workspace::Workspace;
 const USAGE: &str = "\
 cargo xtask TASK [OPTIONS]: the checks of Mainstay
 
-  ci [--except TASK]...      everything below, in this order
+  ci [--except TASK]...      everything below but `bench`, in this order
   tidy                       file headers and sizes, names, docs, versions: what no compiler checks
   layers                     who may import whom, against `cargo metadata` and `cargo tree`
   lint                       rustfmt, then clippy per package with default, no and all features
@@ -37,11 +38,12 @@ cargo xtask TASK [OPTIONS]: the checks of Mainstay
   deny                       licences, banned crates and sources, by cargo-deny
   sim [--quick]              lookups before a simulated internet: the tables and plots of docs/simulation.md
   fuzz [TARGET]...           replays the corpus of each decoder, then mutates it for a while
+  bench [--quick] [PART]...  Mainstay beside its peers, on a machine that does nothing else
 
 options:
   --require-all              what is skipped because something is missing is a failure
   --no-peers                 test: leave out the programs of other people
-  --quick                    sim: small networks only, as in `ci`, and nothing is written
+  --quick                    bench: few rounds; sim: small networks only, as in `ci`, and nothing is written
   --sim N                    sim: trials a row; test: with N seeds in each simulation, whatever the test's own number
   --seed S                   sim: the seed; test: with this seed alone, or with N from this one on
   --seconds N                fuzz: how long each target runs (default: 20)
@@ -87,7 +89,7 @@ type Task = (&'static str, fn(&Workspace, &Arguments, &mut Journal));
 
 /// Every task but `ci`, which is all of them in the order in which a person wants to hear bad news: first what
 /// is wrong in a second and mended in a minute, then the code, then what is built from it and written around it.
-const TASKS: [Task; 9] = [
+const TASKS: [Task; 10] = [
     ("tidy", tidy::run),
     ("layers", layers::run),
     ("lint", lint::run),
@@ -97,7 +99,11 @@ const TASKS: [Task; 9] = [
     ("deny", deny::run),
     ("fuzz", fuzz::run),
     ("sim", sim::run),
+    (BENCH, bench::run),
 ];
+
+/// The task that `ci` leaves out: its figures mean nothing on a machine that does something else.
+const BENCH: &str = "bench";
 
 /// The tasks that the command line asks for, or the word that is none.
 fn chosen(arguments: &Arguments) -> Result<Vec<Task>, &str> {
@@ -107,7 +113,8 @@ fn chosen(arguments: &Arguments) -> Result<Vec<Task>, &str> {
         return Err(unknown);
     }
     let asked = |name: &str| {
-        name == arguments.task || arguments.is_ci() && !arguments.except.iter().any(|e| e == name)
+        name == arguments.task
+            || arguments.is_ci() && name != BENCH && !arguments.except.iter().any(|e| e == name)
     };
     Ok(TASKS.into_iter().filter(|(name, _)| asked(name)).collect())
 }
@@ -124,7 +131,7 @@ mod tests {
 
     #[test]
     fn ci_is_every_task_but_those_excepted() {
-        assert_eq!(chosen_of("ci").unwrap().len(), TASKS.len());
+        assert_eq!(chosen_of("ci").unwrap().len(), TASKS.len() - 1);
         let tasks = chosen_of("ci --except test --except fuzz").unwrap();
         assert_eq!(tasks, ["tidy", "layers", "lint", "features", "docs", "deny", "sim"]);
         assert_eq!(chosen_of("docs").unwrap(), ["docs"]);

@@ -2,7 +2,7 @@
 //!
 //! Separate from `test/peers.rs`, which knows the programs of other people that the interop tests talk to.
 
-mod peers;
+pub(crate) mod peers;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
