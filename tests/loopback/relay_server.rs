@@ -2,6 +2,12 @@
 //!
 //! Separate from the client's tests, because here the bytes of the answers are under test.
 
+mod batches;
+mod limits;
+mod page;
+mod status;
+mod watches;
+
 use std::time::Duration;
 
 use mainstay::dht::Testnet;
@@ -49,6 +55,13 @@ impl Relay {
             request = request.header("if-match", value);
         }
         request.send().await.unwrap()
+    }
+
+    /// One of the relay's numbers.
+    async fn metric(&self, name: &str) -> u64 {
+        let text = self.get("metrics", &[]).await.text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap().parse().unwrap()
     }
 
     async fn put_bytes(&self, path: &str, body: impl Into<reqwest::Body>) -> StatusCode {

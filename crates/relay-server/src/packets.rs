@@ -135,11 +135,12 @@ where
         .charge(&settings.allowances, Kind::Dht, source, 1)
         .map_err(|wait| refused(relay, wait))?;
     let cas = expected_timestamp(&relay.client, &key, headers).await?;
+    let begun = Timestamp::clock();
     let report = relay.client.publish_report(&packet, cas).await?;
     if relay.client.dht().is_some() && report.stored_nodes() == 0 {
         return Err(Refusal::NowhereStored);
     }
-    if relay.durable && !is_kept(&relay.client, &packet).await {
+    if relay.durable && !is_kept(&relay.client, &packet, begun).await {
         return Err(Refusal::NotKept);
     }
     relay.watches.offer(&packet);
@@ -148,10 +149,13 @@ where
 
 /// Whether the store holds the packet, or one that has replaced it meanwhile: the client goes on when a store does not
 /// take a packet, but whoever is told 204 may rely on it.
-async fn is_kept(client: &Client, packet: &SignedPacket) -> bool {
+///
+/// It is put once more, as seen before the publish began. Where it is stored, that changes and costs nothing; where the
+/// first attempt failed, this is the second.
+async fn is_kept(client: &Client, packet: &SignedPacket, begun: Timestamp) -> bool {
     let Some(cache) = client.cache() else { return false };
-    let kept = cache.get(&packet.public_key()).await.ok().flatten();
-    kept.is_some_and(|kept| !packet.more_recent_than(&kept.packet))
+    let put = cache.put(Cached { packet: packet.clone(), last_seen: begun }).await;
+    put.inspect_err(|error| tracing::warn!(%error, "the store does not take packets")).is_ok()
 }
 
 fn refused(relay: &Relay, wait: std::time::Duration) -> Refusal {

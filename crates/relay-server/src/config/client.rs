@@ -3,18 +3,27 @@
 //! Separate because it is where settings meet the crates that obey them.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_client::dht::{DhtBuilder, LimitConfig};
-use mainstay_client::{Client, ClientBuilder};
+use mainstay_client::{Cache, Client, ClientBuilder};
 
-use super::{Config, ConfigError, Engine};
+use super::{CacheConfig, Config, ConfigError, Engine};
+
+/// What a packet of the largest size takes on disk, with what orders them.
+#[cfg(any(feature = "disk-cache", feature = "lmdb-cache"))]
+const BYTES_A_PACKET: u64 = 1536;
 
 impl Config {
     /// A client with the DHT node and the cache of this configuration, to be built and given to a relay.
     ///
+    /// Blocks while it opens a store on disk.
+    ///
     /// # Errors
-    /// [`ConfigError::Rule`] when this build has no store of the kind that `[cache]` names.
+    /// [`ConfigError::Store`] when the store cannot be opened, [`ConfigError::Rule`] when this build has none of the
+    /// kind that `[cache]` names.
     pub fn client(&self) -> Result<ClientBuilder, ConfigError> {
         let patience = Duration::from_secs(self.mainline.request_timeout_seconds);
         let builder = Client::builder()
@@ -25,12 +34,57 @@ impl Config {
             .negative_ttl(self.cache.negative_ttl)
             .dht(|node| self.node(node))
             .dht_request_timeout(patience);
-        if self.is_durable() {
-            return Err(ConfigError::Rule {
-                rule: "[cache] this build keeps packets in memory only",
-            });
-        }
-        Ok(builder)
+        Ok(match self.store()? {
+            Some(store) => builder.cache(store),
+            None => builder,
+        })
+    }
+
+    /// The store on disk, if there is to be one.
+    fn store(&self) -> Result<Option<Arc<dyn Cache>>, ConfigError> {
+        let CacheConfig { path, engine, .. } = &self.cache;
+        let Some(folder) = path.as_ref().filter(|_| self.is_durable()) else { return Ok(None) };
+        std::fs::create_dir_all(folder)
+            .map_err(|source| ConfigError::Read { path: folder.clone(), source })?;
+        let is_lmdb = match engine {
+            Engine::Lmdb => true,
+            Engine::Auto => !cfg!(feature = "disk-cache"),
+            Engine::Disk | Engine::Memory => false,
+        };
+        let store = if is_lmdb { self.open_lmdb(folder) } else { self.open_disk(folder) };
+        store.map(Some)
+    }
+
+    #[cfg(feature = "disk-cache")]
+    fn open_disk(&self, folder: &Path) -> Result<Arc<dyn Cache>, ConfigError> {
+        let path = folder.join("packets.redb");
+        let opened = mainstay_client::DiskCache::open_with(&path, &self.store_options());
+        Ok(Arc::new(opened.map_err(|source| ConfigError::Store { path, source })?))
+    }
+
+    #[cfg(not(feature = "disk-cache"))]
+    fn open_disk(&self, _folder: &Path) -> Result<Arc<dyn Cache>, ConfigError> {
+        Err(ConfigError::Rule { rule: "[cache] this build has no engine \"disk\"" })
+    }
+
+    /// In the folder within the folder that pkarr-relay has its cache in, so that it is found.
+    #[cfg(feature = "lmdb-cache")]
+    fn open_lmdb(&self, folder: &Path) -> Result<Arc<dyn Cache>, ConfigError> {
+        let path = folder.join("pkarr-cache");
+        let opened = mainstay_client::LmdbCache::open_with(&path, &self.store_options());
+        Ok(Arc::new(opened.map_err(|source| ConfigError::Store { path, source })?))
+    }
+
+    #[cfg(not(feature = "lmdb-cache"))]
+    fn open_lmdb(&self, _folder: &Path) -> Result<Arc<dyn Cache>, ConfigError> {
+        Err(ConfigError::Rule { rule: "[cache] this build has no engine \"lmdb\"" })
+    }
+
+    #[cfg(any(feature = "disk-cache", feature = "lmdb-cache"))]
+    fn store_options(&self) -> mainstay_client::CacheOptions {
+        mainstay_client::CacheOptions::default()
+            .packets(self.cache.size)
+            .bytes(BYTES_A_PACKET.saturating_mul(self.cache.size as u64))
     }
 
     /// Whether packets outlive the process.

@@ -50,6 +50,15 @@ pub enum ConfigError {
         /// What was probably meant.
         suggestion: Option<&'static str>,
     },
+    /// The store of packets cannot be opened.
+    #[cfg(any(feature = "disk-cache", feature = "lmdb-cache"))]
+    #[error("cannot open the store {}", path.display())]
+    Store {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What is wrong with the place, or who has it open.
+        source: mainstay_client::OpenCacheError,
+    },
     /// Two settings do not fit together.
     #[error("{rule}")]
     Rule {
