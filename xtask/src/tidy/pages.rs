@@ -1,4 +1,4 @@
-//! Rules about prose: the crates and files that documents name must exist.
+//! Rules about prose: the crates, files and tests that documents name must exist.
 //!
 //! Separate because a map that is wrong is worse than none, and nobody rereads a map.
 
@@ -10,10 +10,15 @@ use super::repository::{Repository, Text};
 /// Checks every Markdown file.
 pub(crate) fn check(repository: &Repository, packages: &BTreeSet<String>) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let functions: BTreeSet<&str> = repository.ending(".rs").flat_map(functions).collect();
     for file in repository.ending(".md") {
         for (number, line) in file.numbered() {
             for name in crate_names(line).filter(|name| !packages.contains(name)) {
                 let rule = format!("there is no package `{name}`");
+                problems.push(Problem::new(&file.path, number, rule));
+            }
+            for name in sentences(line).filter(|name| !functions.contains(name)) {
+                let rule = format!("there is no test `{name}`");
                 problems.push(Problem::new(&file.path, number, rule));
             }
             for link in links(line).filter(|link| !leads_somewhere(repository, file, link)) {
@@ -31,6 +36,21 @@ fn crate_names(line: &str) -> impl Iterator<Item = String> {
     words
         .filter(|word| word.starts_with("mainstay-") || word.starts_with("mainstay_"))
         .map(|word| word.trim_end_matches(['-', '_']).replace('_', "-"))
+}
+
+/// What stands in backticks and reads like a test's name: lower case, and three words or more.
+fn sentences(line: &str) -> impl Iterator<Item = &str> {
+    let is_name = |word: &&str| {
+        word.matches('_').count() > 2
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    line.split('`').skip(1).step_by(2).filter(is_name)
+}
+
+/// The names of the functions in a source.
+fn functions(file: &Text) -> impl Iterator<Item = &str> {
+    let declared = file.content.split("fn ").skip(1);
+    declared.filter_map(|rest| rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next())
 }
 
 /// Targets of `[text](target)` that are files of this repository.
@@ -69,6 +89,7 @@ mod tests {
             ("docs/wire/keys.md", page),
             ("docs/architecture.md", ""),
             ("crates/kad/Cargo.toml", ""),
+            ("crates/kad/src/table.rs", "#[test]\nfn the_closest_come_first() {}\n"),
         ]);
         let packages = BTreeSet::from(["mainstay-kad".to_owned(), "mainstay".to_owned()]);
         check(&repository, &packages).into_iter().map(|problem| problem.rule).collect()
@@ -78,6 +99,15 @@ mod tests {
     fn a_crate_that_is_not_there_is_named() {
         assert_eq!(rules("see `mainstay-kad` and `mainstay_kad::Table`"), [""; 0]);
         assert_eq!(rules("see `mainstay-client`"), ["there is no package `mainstay-client`"]);
+    }
+
+    #[test]
+    fn a_test_that_is_named_must_be_there() {
+        assert_eq!(rules("shown by `the_closest_come_first`, of `num_seeds`"), [""; 0]);
+        assert_eq!(
+            rules("shown by `the_closest_come_last`"),
+            ["there is no test `the_closest_come_last`"]
+        );
     }
 
     #[test]
