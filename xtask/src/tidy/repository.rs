@@ -22,7 +22,9 @@ pub(crate) struct Text {
 }
 
 /// What holds nothing of ours: folders, and the file `.git` that stands in a second work tree.
-const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", "book"];
+const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
+/// Where the book is written to.
+const BOOK: &str = "docs/book";
 
 /// Larger files are data, not prose or code.
 const LARGEST: u64 = 1 << 20;
@@ -41,7 +43,9 @@ impl Repository {
                 let entry = entry?;
                 let name = entry.file_name();
                 let kind = entry.file_type()?;
-                if SKIPPED.iter().any(|skipped| name == *skipped) {
+                let is_book =
+                    entry.path().strip_prefix(root).is_ok_and(|path| path == Path::new(BOOK));
+                if is_book || SKIPPED.iter().any(|skipped| name == *skipped) {
                     continue;
                 }
                 if kind.is_dir() {
