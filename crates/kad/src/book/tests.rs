@@ -1,3 +1,6 @@
+//! The contact book through its public face: who gets a place, who gives way, who is handed out.
+//! Apart from the book, whose file is long enough without them.
+
 use super::*;
 use crate::testing::{Peer, id, ms, random_id, rng, secs, start};
 
