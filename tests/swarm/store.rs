@@ -57,6 +57,10 @@ fn immutable_items_and_peers_are_found_by_others() {
     let Outcome::Peers(Ok(peers)) = found else { panic!("{found:?}") };
     let expected = [SocketAddr::new(crate::swarm::address(2).ip(), 8080), crate::swarm::address(3)];
     assert_eq!(peers, expected);
+    let (scraped, _) = swarm.ask(33, Ask::Scrape { info_hash });
+    let Outcome::Scrape(Ok(scrape)) = scraped else { panic!("{scraped:?}") };
+    assert_eq!((scrape.seed_count(), scrape.downloader_count()), (0, 2));
+    assert!(scrape.nodes >= 1);
     let (sampled, _) = swarm.ask(32, Ask::SampleInfohashes { target: info_hash });
     let Outcome::Samples(Ok(samples)) = sampled else { panic!("{sampled:?}") };
     assert!(samples.iter().any(|sample| sample.info_hashes == [info_hash]));

@@ -1,7 +1,9 @@
 //! Keys, their texts and their signatures against vectors that others made.
 //! Apart from the crate's own tests because these are facts of the wire, not of our code.
 
-use mainstay_keys::{Keypair, PublicKey, PublicKeyError, SecretKey, Signature, SignatureError, SignerError};
+use mainstay_keys::{
+    Keypair, PublicKey, PublicKeyError, SecretKey, Signature, SignatureError, SignerError,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

@@ -49,6 +49,15 @@ pub enum Ask {
         /// The info hash.
         info_hash: Id,
     },
+    /// Count who announced an info hash ([BEP 33](https://www.bittorrent.org/beps/bep_0033.html)), without asking
+    /// for a list.
+    ///
+    /// Nodes of this kind give their filters only to who has proven its address to them, so that a scrape of a
+    /// read-only node may find fewer.
+    Scrape {
+        /// The info hash.
+        info_hash: Id,
+    },
     /// Announce this host under an info hash.
     AnnouncePeer {
         /// The info hash.

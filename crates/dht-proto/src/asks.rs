@@ -342,6 +342,7 @@ fn busy(goal: &Goal) -> Outcome {
         Goal::Peers { .. } => Outcome::Peers(Err(LookupError::Busy)),
         Goal::Nodes { .. } | Goal::Ping { .. } => Outcome::Nodes(Err(LookupError::Busy)),
         Goal::Samples { .. } => Outcome::Samples(Err(LookupError::Busy)),
+        Goal::Scrape { .. } => Outcome::Scrape(Err(LookupError::Busy)),
         Goal::PutMutable { .. } | Goal::PutImmutable { .. } | Goal::Announce { .. } => {
             Outcome::Put(Err(PutError::Lookup(LookupError::Busy)))
         }

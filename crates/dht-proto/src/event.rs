@@ -7,7 +7,7 @@ use std::time::Duration;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 
-use crate::{LookupError, LookupReport, PutError, PutReport, QueryId, Samples};
+use crate::{LookupError, LookupReport, PutError, PutReport, QueryId, Samples, Scrape};
 
 /// A datagram to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,6 +201,8 @@ pub enum Outcome {
     Nodes(Result<Vec<RemoteNode>, LookupError>),
     /// Each answering node's sample.
     Samples(Result<Vec<Samples>, LookupError>),
+    /// How many have it.
+    Scrape(Result<Box<Scrape>, LookupError>),
     /// A put or an announce.
     Put(Result<PutReport, PutError>),
 }

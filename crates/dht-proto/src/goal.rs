@@ -10,7 +10,7 @@ use mainstay_krpc::item::{ImmutableItem, MutableItem, mutable_target};
 use mainstay_krpc::{Id, Method, Response};
 
 use crate::scope::Filter;
-use crate::{Ask, Event, QueryId, RemoteNode, Samples, Source};
+use crate::{Ask, Event, QueryId, RemoteNode, Samples, Scrape, Source};
 
 /// How many peers one ask collects at most; a stranger can name as many as it likes.
 const MAX_PEERS: usize = 5000;
@@ -27,6 +27,7 @@ pub(crate) enum Goal {
     Nodes { target: Id },
     Ping { addr: SocketAddr },
     Samples { target: Id, found: Vec<Samples> },
+    Scrape { info_hash: Id, found: Box<Scrape> },
     PutMutable { wanted: Wanted, item: MutableItem, cas: Option<i64>, newest: Option<MutableItem> },
     PutImmutable { item: ImmutableItem },
     Announce { info_hash: Id, port: Option<u16> },
@@ -67,6 +68,7 @@ impl Goal {
             Ask::AnnouncePeer { info_hash, port } => Self::Announce { info_hash, port },
             Ask::FindNode { target } => Self::Nodes { target },
             Ask::Ping { addr } => Self::Ping { addr },
+            Ask::Scrape { info_hash } => Self::Scrape { info_hash, found: Box::default() },
             Ask::SampleInfohashes { target } => Self::Samples { target, found: Vec::new() },
         }
     }
@@ -75,7 +77,9 @@ impl Goal {
         match self {
             Self::Mutable { wanted, .. } | Self::PutMutable { wanted, .. } => wanted.target,
             Self::PutImmutable { item } => item.target(),
-            Self::Peers { info_hash, .. } | Self::Announce { info_hash, .. } => *info_hash,
+            Self::Peers { info_hash, .. }
+            | Self::Scrape { info_hash, .. }
+            | Self::Announce { info_hash, .. } => *info_hash,
             Self::Immutable { target, .. }
             | Self::Nodes { target }
             | Self::Samples { target, .. } => *target,
@@ -102,6 +106,9 @@ impl Goal {
             Self::Nodes { .. } => Method::FindNode { target },
             Self::Ping { .. } => Method::Ping,
             Self::Samples { .. } => Method::SampleInfohashes { target },
+            Self::Scrape { info_hash, .. } => {
+                Method::GetPeers { info_hash: *info_hash, no_seed: false, scrape: true }
+            }
         }
     }
 
@@ -114,7 +121,8 @@ impl Goal {
             | Self::Peers { .. }
             | Self::Nodes { .. }
             | Self::Ping { .. }
-            | Self::Samples { .. } => false,
+            | Self::Samples { .. }
+            | Self::Scrape { .. } => false,
         }
     }
 
@@ -128,6 +136,7 @@ impl Goal {
             | Self::Nodes { .. }
             | Self::Ping { .. }
             | Self::Samples { .. }
+            | Self::Scrape { .. }
             | Self::PutImmutable { .. }
             | Self::Announce { .. } => false,
         }
@@ -196,6 +205,13 @@ impl Goal {
                 }
                 Worth::Value { seq: None }
             }
+            Self::Scrape { found, .. } => {
+                if found.merge(response) {
+                    Worth::Value { seq: None }
+                } else {
+                    Worth::Hints
+                }
+            }
             Self::Samples { found, .. } => {
                 if response.samples.is_absent() {
                     return Worth::Hints;
@@ -236,6 +252,7 @@ impl Goal {
             | Self::Nodes { .. }
             | Self::Ping { .. }
             | Self::Samples { .. }
+            | Self::Scrape { .. }
             | Self::PutImmutable { .. }
             | Self::Announce { .. } => {}
         }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use mainstay_dht_proto::{PutReport, RemoteNode, Samples, Snapshot};
+use mainstay_dht_proto::{PutReport, RemoteNode, Samples, Scrape, Snapshot};
 use mainstay_keys::PublicKey;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
@@ -136,6 +136,15 @@ impl DhtBlocking {
     /// [`GetError`], if nobody could be asked.
     pub fn find_node(&self, target: Id) -> Result<Vec<RemoteNode>, GetError> {
         block_on(self.0.find_node(target))
+    }
+
+    /// As [`Dht::scrape`].
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`], if nobody could be asked.
+    pub fn scrape(&self, info_hash: Id) -> Result<Scrape, GetError> {
+        block_on(self.0.scrape(info_hash))
     }
 
     /// As [`Dht::sample_infohashes`].

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Snapshot};
+use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot};
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 use tokio::sync::{mpsc, oneshot};
 
@@ -66,6 +66,8 @@ pub(crate) enum Reply {
     Pong(oneshot::Sender<Option<Pong>>),
     /// The samples.
     Samples(oneshot::Sender<Result<Vec<Samples>, GetError>>),
+    /// The counts.
+    Scrape(oneshot::Sender<Result<Box<Scrape>, GetError>>),
     /// The report of a put or announce, with the sequence number it was to replace.
     Put(Option<i64>, oneshot::Sender<Result<PutReport, PutError>>),
 }
@@ -80,6 +82,7 @@ impl Reply {
             Self::Nodes(reply) => reply.is_closed(),
             Self::Pong(reply) => reply.is_closed(),
             Self::Samples(reply) => reply.is_closed(),
+            Self::Scrape(reply) => reply.is_closed(),
             Self::Put(_, reply) => reply.is_closed(),
         }
     }

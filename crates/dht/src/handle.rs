@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Snapshot};
+use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot};
 use mainstay_keys::PublicKey;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MAX_SALT, MutableItem};
@@ -219,6 +219,18 @@ impl Dht {
     pub async fn find_node(&self, target: Id) -> Result<Vec<RemoteNode>, GetError> {
         let ask = Ask::FindNode { target };
         self.ask(ask, Reply::Nodes).await.unwrap_or(Err(GetError::Shutdown))
+    }
+
+    /// Counts who announced `info_hash`, without asking for a list
+    /// ([BEP 33](https://www.bittorrent.org/beps/bep_0033.html)).
+    ///
+    /// # Errors
+    ///
+    /// [`GetError`], if nobody could be asked.
+    pub async fn scrape(&self, info_hash: Id) -> Result<Scrape, GetError> {
+        let ask = Ask::Scrape { info_hash };
+        let found = self.ask(ask, Reply::Scrape).await.unwrap_or(Err(GetError::Shutdown));
+        found.map(|scrape| *scrape)
     }
 
     /// Asks the nodes around `target` which info hashes they hold

@@ -69,7 +69,8 @@ pub use trace::{TraceIter, TraceStep, TraceStream};
 pub use mainstay_dht_proto::{
     AddressPolicy, Counters, FamilyInfo, Full, Identity, ItemKind, LimitConfig, LookupReport,
     MemoryStore, Methods, Peer, PeerFamily, PutReport, QueryId, RemoteNode, Request, Samples,
-    SavedNode, Snapshot, SnapshotError, Step, StepKind, Store, StoreConfig, StoreCounts, Verdict,
+    SavedNode, Scrape, Snapshot, SnapshotError, Step, StepKind, Store, StoreConfig, StoreCounts,
+    Verdict,
 };
 pub use mainstay_krpc::Id;
 pub use mainstay_krpc::item::{ImmutableItem, ItemError, MutableItem};

@@ -20,11 +20,13 @@ mod error;
 mod immutable;
 mod mutable;
 mod signable;
+mod torrent;
 
 pub use error::{ItemError, NotCanonical};
 pub use immutable::ImmutableItem;
 pub use mutable::MutableItem;
 pub use signable::{byte_string, immutable_target, mutable_target, signable, signable_bytes};
+pub use torrent::{TorrentLink, TorrentLinkError};
 
 /// The largest value, in bytes as encoded: a byte string therefore carries at most 996.
 pub const MAX_VALUE: usize = 1000;

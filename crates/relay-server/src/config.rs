@@ -176,9 +176,10 @@ pub struct RateLimiterConfig {
     pub user_dht_quota: Quota,
     /// How many of those a client may save up. Default: 30.
     pub user_dht_burst: Option<u32>,
-    /// Queries of one other node to our DHT node. Default: 10 a second.
+    /// Answers of our DHT node to one other node that has proven its address: in any one second, the greater of
+    /// this and `dht_burst`. Default: 10.
     pub dht_quota: Quota,
-    /// How many of those a node may save up. Default: 100.
+    /// See `dht_quota`. Default: 100.
     pub dht_burst: Option<u32>,
     /// How many clients are remembered, 32 bytes each; whoever used least is forgotten first. Default: 65,536.
     pub remembered: usize,

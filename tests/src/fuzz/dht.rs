@@ -311,7 +311,7 @@ fn error_of(outcome: &Outcome) -> Option<LookupError> {
     match outcome {
         Outcome::Mutable(Err(error)) | Outcome::Nodes(Err(error)) => Some(*error),
         Outcome::Immutable(Err(error)) | Outcome::Peers(Err(error)) => Some(*error),
-        Outcome::Samples(Err(error)) => Some(*error),
+        Outcome::Samples(Err(error)) | Outcome::Scrape(Err(error)) => Some(*error),
         Outcome::Put(Err(mainstay_dht_proto::PutError::Lookup(error))) => Some(*error),
         _ => None,
     }

@@ -48,6 +48,9 @@ impl Search {
             Goal::Samples { found, .. } => {
                 Outcome::Samples(unless_found(!found.is_empty()).map(|()| found))
             }
+            Goal::Scrape { found, .. } => {
+                Outcome::Scrape(unless_found(found.nodes > 0).map(|()| found))
+            }
             Goal::PutMutable { .. } | Goal::PutImmutable { .. } | Goal::Announce { .. } => {
                 Outcome::Put(self.put_outcome(failure, report))
             }

@@ -279,7 +279,8 @@ fn store(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, holder: &Holder) {
         | Goal::Peers { .. }
         | Goal::Nodes { .. }
         | Goal::Ping { .. }
-        | Goal::Samples { .. } => return,
+        | Goal::Samples { .. }
+        | Goal::Scrape { .. } => return,
     };
     let request = Request {
         own: network.id,

@@ -117,6 +117,9 @@ fn finish(reply: Reply, outcome: Outcome, report: LookupReport) {
         (Reply::Samples(reply), Outcome::Samples(result)) => {
             let _ = reply.send(result.map_err(GetError::from));
         }
+        (Reply::Scrape(reply), Outcome::Scrape(result)) => {
+            let _ = reply.send(result.map_err(GetError::from));
+        }
         (Reply::Put(cas, reply), Outcome::Put(result)) => {
             let _ = reply.send(result.map_err(|error| PutError::from_node(error, cas)));
         }
@@ -140,7 +143,9 @@ fn target(ask: &Ask) -> Option<Id> {
         Ask::GetImmutable { target }
         | Ask::FindNode { target }
         | Ask::SampleInfohashes { target } => Some(*target),
-        Ask::GetPeers { info_hash } | Ask::AnnouncePeer { info_hash, .. } => Some(*info_hash),
+        Ask::GetPeers { info_hash }
+        | Ask::Scrape { info_hash }
+        | Ask::AnnouncePeer { info_hash, .. } => Some(*info_hash),
         Ask::Ping { .. } => None,
     }
 }

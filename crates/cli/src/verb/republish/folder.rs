@@ -96,8 +96,10 @@ impl Folder {
         let kind = path.extension().and_then(|extension| extension.to_str());
         match kind.filter(|_| !name.starts_with('.')) {
             Some("packet") => {
-                let packet = SignedPacket::try_from(input::read(path)?.as_slice())
-                    .map_err(|error| Failure::input(format!("{name} is no signed packet"), error))?;
+                let packet =
+                    SignedPacket::try_from(input::read(path)?.as_slice()).map_err(|error| {
+                        Failure::input(format!("{name} is no signed packet"), error)
+                    })?;
                 contents.packets.push((name, packet));
             }
             Some("zone") => {
@@ -151,7 +153,9 @@ impl Folder {
             self.note();
         }
         match standing {
-            Some(standing) if was_signed || standing.encoded_packet() == packet.encoded_packet() => {
+            Some(standing)
+                if was_signed || standing.encoded_packet() == packet.encoded_packet() =>
+            {
                 Ok(standing.clone())
             }
             _ => Ok(packet),
