@@ -8,6 +8,7 @@ use crate::{
     labels,
     message::{self, DnsError, LabelStarts, Place},
     owner::Origin,
+    record::MAX_TTL,
 };
 
 /// Ends a label in a sort key; sorts before every byte of a label.
@@ -156,6 +157,13 @@ impl Indexed {
         let short = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
         let Place { name, data, length } = place;
         Self { name: short(name), data: short(data), length: short(length), in_zone }
+    }
+
+    /// The TTL; one above 2^31 - 1 counts as 0.
+    pub(crate) fn ttl(&self, message: &[u8]) -> u32 {
+        let at = self.place().body().saturating_add(4);
+        let ttl = message::u32_at(message, at).unwrap_or_default();
+        if ttl > MAX_TTL { 0 } else { ttl }
     }
 
     pub(crate) fn place(&self) -> Place {

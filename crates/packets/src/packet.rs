@@ -54,6 +54,8 @@ struct Sealed {
     signature: Signature,
     timestamp: Timestamp,
     index: Index,
+    /// The least TTL of all records.
+    ttl: Option<u32>,
 }
 
 const KEY: usize = PublicKey::LENGTH;
@@ -132,7 +134,9 @@ impl SignedPacket {
         timestamp: Timestamp,
     ) -> Result<Self, DnsError> {
         let index = Index::new(bytes.get(DNS..).unwrap_or_default(), &origin)?;
-        Ok(Self(Arc::new(Sealed { bytes, origin, signature, timestamp, index })))
+        let mut sealed = Sealed { bytes, origin, signature, timestamp, index, ttl: None };
+        sealed.ttl = sealed.ttls().min();
+        Ok(Self(Arc::new(sealed)))
     }
 
     /// As [`Self::seal`], from the parts of a packet.
@@ -253,8 +257,14 @@ impl SignedPacket {
     /// `maximum`. Without records it is `minimum`; bounds in the wrong order count as `minimum`.
     #[must_use]
     pub fn ttl(&self, minimum: u32, maximum: u32) -> u32 {
-        let least = self.all_resource_records().map(|record| record.ttl()).min();
-        least.unwrap_or(minimum).min(maximum).max(minimum)
+        self.0.ttl.unwrap_or(minimum).min(maximum).max(minimum)
+    }
+}
+
+impl Sealed {
+    fn ttls(&self) -> impl Iterator<Item = u32> {
+        let message = self.bytes.get(DNS..).unwrap_or_default();
+        self.index.records().iter().map(move |record| record.ttl(message))
     }
 }
 

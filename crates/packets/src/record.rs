@@ -65,9 +65,7 @@ impl<'a> Record<'a> {
     /// [RFC 2181 8](https://www.rfc-editor.org/rfc/rfc2181#section-8) has it.
     #[must_use]
     pub fn ttl(&self) -> u32 {
-        let at = self.indexed.place().body().saturating_add(4);
-        let ttl = message::u32_at(self.message(), at).unwrap_or_default();
-        if ttl > MAX_TTL { 0 } else { ttl }
+        self.indexed.ttl(self.message())
     }
 
     /// Whether the name lies under the key that signed the packet. Lookups only ever give such records; others are
