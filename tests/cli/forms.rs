@@ -111,3 +111,63 @@ fn nothing_moves_on_stderr_when_it_is_no_terminal() {
     let escapes = run(&["demo"], b"").stdout.iter().filter(|byte| **byte == 0x1b).count();
     assert_eq!(escapes, 0, "colours where nobody looks");
 }
+
+#[test]
+fn an_option_that_names_a_network_is_refused_where_it_means_nothing() {
+    for words in [
+        &["testnet", "--bootstrap", "127.0.0.1:1"][..],
+        &["demo", "--relay", "http://127.0.0.1:1"],
+        &["key", "show", "x", "--no-dht"],
+        &["sign", "--key", "x", "y", "--no-relays"],
+        &["verify", "x", "--bootstrap", "127.0.0.1:1"],
+        &["node", "--no-dht"],
+        &["relay", "--relay", "http://127.0.0.1:1"],
+    ] {
+        let refused = run(words, b"");
+        assert_eq!(refused.status.code(), Some(2), "{words:?}");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("has no meaning here"), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_zone_that_no_node_can_store_is_refused_with_the_limit_before_anybody_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = crate::files::new_key(folder.path());
+    let text = |length: usize| {
+        let mut zone = "@ TXT".to_owned();
+        let mut left = length;
+        while left > 0 {
+            let part = left.min(255);
+            zone.push_str(&format!(" \"{}\"", "x".repeat(part)));
+            left -= part;
+        }
+        zone
+    };
+    let publish = ["publish", "--key", &file, "-", "--relay", "http://127.0.0.1:9"];
+    let codes = |length| run(&publish, text(length).as_bytes());
+    // The first length that is refused for its size, not for want of a network.
+    let refused = (910..930).map(codes).find(|output| output.status.code() == Some(2)).unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("takes 997 bytes, and the DHT stores 996 at most"), "{said}");
+}
+
+#[test]
+fn a_timestamp_of_a_wrong_clock_is_refused_and_the_clock_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, _) = crate::files::new_key(folder.path());
+    let words = [
+        "publish",
+        "--key",
+        &file,
+        "-",
+        "--timestamp",
+        "4102444800000000",
+        "--relay",
+        "http://127.0.0.1:9",
+    ];
+    let refused = run(&words, b"@ A 192.0.2.1\n");
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("clock of this machine") && said.contains("2100-01-01"), "{said}");
+}

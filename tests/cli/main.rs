@@ -7,4 +7,5 @@
 mod files;
 mod forms;
 mod network;
+mod republish;
 mod running;

@@ -119,7 +119,11 @@ impl Running {
         told
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends a signal by its name (`HUP`), and goes on.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", signal, &id]).status();
         assert!(sent.expect("there is a kill command").success());

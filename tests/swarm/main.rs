@@ -19,6 +19,7 @@ mod hostile;
 mod join;
 mod liveness;
 mod lookup;
+mod republish;
 mod restart;
 mod scripted;
 mod serving;

@@ -169,7 +169,8 @@ pub(crate) struct Republish {
     /// Remember packets and their next turn in this folder, and go on from there after a restart
     #[arg(long, value_name = "FOLDER")]
     pub(crate) state: Option<PathBuf>,
-    /// Put everything that is due once, print a summary and end; exit code 3 if something was not stored
+    /// Put everything that is due once, print a summary and end; exit code 3 if something was
+    /// not stored, 2 if a file could not be used
     #[arg(long)]
     pub(crate) once: bool,
     /// Put each packet again after this many seconds at most; nodes forget after two hours

@@ -6,7 +6,7 @@ use std::future::Future;
 
 use mainstay::{BuildError, Client, dht};
 
-use crate::args::Options;
+use crate::args::{Options, Verb};
 use crate::failure::Failure;
 
 /// A client of the networks asked for.
@@ -30,6 +30,36 @@ pub(crate) fn client(common: &Options) -> Result<Client, Failure> {
         builder = builder.no_relays();
     }
     builder.build().map_err(unusable)
+}
+
+/// Refuses options that name a network to a verb that has none, or brings its own: whoever gives one means something
+/// that will not happen.
+pub(crate) fn refuse_meaningless(common: &Options, verb: &Verb) -> Result<(), Failure> {
+    let given = [
+        ("--bootstrap", !common.bootstrap.is_empty()),
+        ("--relay", !common.relay.is_empty()),
+        ("--no-dht", common.no_dht),
+        ("--no-relays", common.no_relays),
+    ];
+    let (meaningless, why): (&[&str], _) = match verb {
+        Verb::Key(_) | Verb::Sign(_) | Verb::Verify(_) | Verb::Completions(_) => {
+            (&["--bootstrap", "--relay", "--no-dht", "--no-relays"], "this verb uses no network")
+        }
+        Verb::Testnet(_) | Verb::Demo => (
+            &["--bootstrap", "--relay", "--no-dht", "--no-relays"],
+            "this verb makes a network of its own",
+        ),
+        Verb::Node(_) => {
+            (&["--relay", "--no-dht"], "a node is a node of the DHT, and asks no relay")
+        }
+        Verb::Relay(_) => (&["--relay"], "a relay asks the DHT, and no other relay"),
+        Verb::Publish(_) | Verb::Resolve(_) | Verb::Republish(_) => return Ok(()),
+    };
+    let Some((option, _)) = given.iter().find(|(name, is)| *is && meaningless.contains(name))
+    else {
+        return Ok(());
+    };
+    Err(Failure::BadInput { what: format!("{option} has no meaning here: {why}"), source: None })
 }
 
 /// Who is to blame that there is no client: the words that were given, or this machine.

@@ -16,10 +16,12 @@ mod verify;
 
 use crate::args::{Arguments, Verb};
 use crate::failure::Failure;
+use crate::network;
 
 /// Does what was asked for.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let common = &arguments.common;
+    network::refuse_meaningless(common, &arguments.verb)?;
     match arguments.verb {
         Verb::Key(key) => key::run(common, key),
         Verb::Sign(sign) => sign::run(common, &sign),

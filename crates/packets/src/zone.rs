@@ -29,6 +29,7 @@ mod rewrite;
 mod service;
 mod text;
 mod tokens;
+mod units;
 
 use std::fmt;
 

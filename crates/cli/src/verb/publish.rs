@@ -3,14 +3,15 @@
 //! Separate as every verb is.
 
 use mainstay::{
-    ConcurrencyError, PublishError, PublishOutcome, PublishReport, PublishResult, Timestamp,
+    ConcurrencyError, Freshness, PublishError, PublishOutcome, PublishReport, PublishResult,
+    SignedPacket, Timestamp,
 };
 use serde::Serialize;
 
-use crate::args::{Options, Publish};
+use crate::args::{Options, Publish, ZoneInput};
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::{network, output};
+use crate::{input, network, output};
 
 use super::sign;
 
@@ -34,6 +35,7 @@ struct Backend {
 
 pub(crate) async fn run(common: &Options, publish: &Publish) -> Result<(), Failure> {
     let packet = sign::packet(&publish.input)?;
+    refuse_unpublishable(&publish.input, &packet)?;
     let client = network::client(common)?;
     let progress = Progress::start(common, format!("publishing {}", packet.public_key()));
     let cas = publish.cas.map(Timestamp::from);
@@ -63,6 +65,30 @@ pub(crate) async fn run(common: &Options, publish: &Publish) -> Result<(), Failu
         text.push_str(&format!("  {}: {outcome}\n", backend.name));
     }
     output::text(&text)
+}
+
+/// Refuses what nobody would store, or what would lock the key.
+fn refuse_unpublishable(input: &ZoneInput, packet: &SignedPacket) -> Result<(), Failure> {
+    if let Some(what) = sign::too_large_to_store(packet) {
+        let what = format!("{} {what}", input::name(&input.zone));
+        return Err(Failure::BadInput { what, source: None });
+    }
+    let (signed, now) = (packet.timestamp(), Timestamp::clock());
+    if Freshness::is_plausible(signed, now) {
+        return Ok(());
+    }
+    let whose = if input.timestamp.is_some() {
+        "take a lower --timestamp"
+    } else {
+        "set the clock of this machine right"
+    };
+    let what = format!(
+        "the timestamp {signed} ({}) is more than two hours ahead of the clock of this machine ({}); published, it \
+         would replace whatever you sign until then, so {whose}",
+        signed.to_rfc3339(),
+        now.to_rfc3339(),
+    );
+    Err(Failure::BadInput { what, source: None })
 }
 
 fn backends(report: &PublishReport) -> Vec<Backend> {

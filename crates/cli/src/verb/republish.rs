@@ -97,6 +97,8 @@ struct Service {
     client: Client,
     republisher: Republisher,
     json: bool,
+    /// How many files could not be used when the folder was last read.
+    problems: usize,
     /// The keys that the folder names, so that those which leave it are let go.
     keys: BTreeSet<PublicKey>,
 }
@@ -118,7 +120,7 @@ impl Service {
             other => Failure::local("cannot start", other),
         })?;
         let (client, json) = (client.clone(), common.json);
-        Ok(Self { client, republisher, json, keys: BTreeSet::new() })
+        Ok(Self { client, republisher, json, problems: 0, keys: BTreeSet::new() })
     }
 
     /// Keeps what the folder has from now on, and lets go what it no longer has.
@@ -152,7 +154,12 @@ impl Service {
             self.republisher.remove(gone).await;
         }
         self.keys = named;
-        let read = Read { event: "read", keys: self.keys.len(), problems };
+        self.problems = problems.len();
+        let mut kept = 0;
+        for key in &self.keys {
+            kept += usize::from(self.republisher.kept(key).await.is_some());
+        }
+        let read = Read { event: "read", keys: kept, problems };
         if self.json {
             return output::json(&read);
         }
@@ -168,6 +175,9 @@ impl Service {
     }
 
     async fn add(&self, name: &str, packet: SignedPacket, problems: &mut Vec<String>) {
+        if let Some(what) = super::sign::too_large_to_store(&packet) {
+            return problems.push(format!("{name} {what}"));
+        }
         match self.republisher.add(packet).await {
             // A newer one is kept, which was published elsewhere.
             Ok(()) | Err(AddError::Older { .. }) => {}
@@ -191,7 +201,10 @@ impl Service {
             }
         }
         while !waiting.is_empty() {
-            let Some(event) = events.next().await else { break };
+            let Some(event) = events.next().await else {
+                ends.extend(waiting.iter().map(|key| (*key, "failed")));
+                break;
+            };
             let end = match (&event.verdict, event.work) {
                 (Verdict::Kept, Work::Put) => "stored",
                 (Verdict::Thin, Work::Put) => "thin",
@@ -208,10 +221,10 @@ impl Service {
         let count = |what| ends.values().filter(|end| **end == what).count();
         let summary = Summary {
             event: "once",
-            keys: self.keys.len(),
+            keys: ends.len(),
             stored: count("stored") + count("thin"),
             thin: count("thin"),
-            failed: self.keys.len().saturating_sub(count("stored") + count("thin")),
+            failed: count("failed"),
         };
         if self.json {
             output::json(&summary)?;
@@ -224,6 +237,10 @@ impl Service {
         if summary.failed > 0 {
             let what = format!("{} of {} keys were not stored", summary.failed, summary.keys);
             return Err(Failure::Network { what, source: None });
+        }
+        if self.problems > 0 {
+            let what = format!("{} files could not be used, as said above", self.problems);
+            return Err(Failure::BadInput { what, source: None });
         }
         Ok(())
     }

@@ -18,6 +18,10 @@ pub(crate) fn run(common: &Options, sign: &Sign) -> Result<(), Failure> {
         return Err(Failure::BadInput { what: what.to_owned(), source: None });
     }
     let packet = packet(&sign.input)?;
+    if let Some(what) = too_large_to_store(&packet) {
+        // Stderr gone means that nobody reads.
+        let _ = writeln!(std::io::stderr(), "mainstay: {} {what}", input::name(&sign.input.zone));
+    }
     let out = sign.out.as_deref().filter(|path| *path != Path::new("-"));
     let Some(path) = out else { return output::bytes(packet.as_bytes()) };
     std::fs::write(path, packet.as_bytes()).map_err(|source| Failure::File {
@@ -26,6 +30,17 @@ pub(crate) fn run(common: &Options, sign: &Sign) -> Result<(), Failure> {
         source,
     })?;
     if common.json { output::json(&show::packet(&packet, "file", None)) } else { Ok(()) }
+}
+
+/// What is wrong with a packet that may be signed and that no node of the DHT stores.
+pub(crate) fn too_large_to_store(packet: &SignedPacket) -> Option<String> {
+    let (size, most) = (packet.encoded_packet().len(), SignedPacket::MAX_STORED_DNS_BYTES);
+    (size > most).then(|| {
+        format!(
+            "takes {size} bytes, and the DHT stores {most} at most (1000 with the length before them); shorten it by {}",
+            size - most
+        )
+    })
 }
 
 /// Reads the zone and signs it.

@@ -13,7 +13,7 @@ use super::{
     SyntaxError, Zone, ZoneError, ZoneErrorKind,
     entries::{Entry, entries},
     rewrite::rewrite,
-    tokens,
+    tokens, units,
 };
 use crate::{
     Owner,
@@ -95,7 +95,8 @@ impl Session {
             column: 1,
             kind: ZoneErrorKind::Origin,
         })?;
-        let rewritten = rewrite(entry.text, &origin).map_err(|(at, kind)| {
+        let seconds = units::in_seconds(entry.text);
+        let rewritten = rewrite(&seconds, &origin).map_err(|(at, kind)| {
             let (line, column) = tokens::position(entry.text, at);
             ZoneError { line: entry.line + line, column: column + 1, kind }
         })?;
