@@ -133,7 +133,7 @@ fn an_option_that_names_a_network_is_refused_where_it_means_nothing() {
 #[test]
 fn a_zone_that_no_node_can_store_is_refused_with_the_limit_before_anybody_is_asked() {
     let folder = tempfile::tempdir().unwrap();
-    let (file, _) = crate::files::new_key(folder.path());
+    let (file, _) = new_key(folder.path());
     let text = |length: usize| {
         let mut zone = "@ TXT".to_owned();
         let mut left = length;
@@ -155,7 +155,7 @@ fn a_zone_that_no_node_can_store_is_refused_with_the_limit_before_anybody_is_ask
 #[test]
 fn a_timestamp_of_a_wrong_clock_is_refused_and_the_clock_named() {
     let folder = tempfile::tempdir().unwrap();
-    let (file, _) = crate::files::new_key(folder.path());
+    let (file, _) = new_key(folder.path());
     let words = [
         "publish",
         "--key",
