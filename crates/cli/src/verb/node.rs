@@ -54,7 +54,8 @@ pub(crate) async fn run(common: &Options, node: &Node) -> Result<(), Failure> {
 }
 
 fn configured(common: &Options, node: &Node) -> DhtBuilder {
-    let mut builder = joined(Dht::builder().server_mode(true).adaptive(node.adaptive), common, node.no_bootstrap);
+    let mut builder =
+        joined(Dht::builder().server_mode(true).adaptive(node.adaptive), common, node.no_bootstrap);
     for address in &node.listen {
         builder = builder.bind(*address);
     }

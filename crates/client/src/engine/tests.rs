@@ -2,6 +2,7 @@
 //!
 //! Separate because the promises are many and each needs backends that misbehave in its own way.
 
+mod adversary;
 mod caches;
 mod relays;
 
