@@ -22,7 +22,6 @@ fn victim(family: u8) -> SocketAddr {
 }
 
 /// Shown by `cargo test -p mainstay-tests --test swarm amplification -- --nocapture`.
-#[expect(clippy::print_stdout, reason = "a figure for the pages")]
 fn figure(line: &str) {
     println!("{line}");
 }

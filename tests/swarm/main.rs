@@ -15,6 +15,7 @@ mod attacks;
 mod crowd;
 mod families;
 mod figures;
+mod floods;
 mod hostile;
 mod join;
 mod liveness;

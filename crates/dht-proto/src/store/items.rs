@@ -10,11 +10,13 @@ use mainstay_krpc::Id;
 use super::Full;
 use super::quota::Quota;
 use crate::StoreConfig;
+use crate::scope::Group;
 
 /// Items by their distance from our id.
 ///
 /// When the pool is full, the oldest of the farthest goes: of the entries that share as few leading bits
-/// with our id as the farthest does, the one whose last put is longest ago.
+/// with our id as the farthest does, the one whose last put is longest ago. A provider that already has a hundredth of
+/// a full pool only pushes out itself.
 #[derive(Debug)]
 pub(crate) struct Items<T> {
     capacity: usize,
@@ -81,7 +83,7 @@ impl<T> Items<T> {
             return Err(Full);
         }
         if self.entries.len() >= self.capacity {
-            self.make_room(now, &key)?;
+            self.make_room(now, by, &key)?;
         }
         self.quota.add(by);
         self.entries.insert(key, Entry { item, by, put_at: now });
@@ -118,20 +120,23 @@ impl<T> Items<T> {
         now.saturating_duration_since(entry.put_at) < self.lifetime
     }
 
-    fn make_room(&mut self, now: Instant, newcomer: &[u8; 20]) -> Result<(), Full> {
+    fn make_room(&mut self, now: Instant, by: IpAddr, newcomer: &[u8; 20]) -> Result<(), Full> {
         self.sweep(now);
         if self.entries.len() < self.capacity {
             return Ok(());
         }
-        let Some((farthest, _)) = self.entries.last_key_value() else { return Err(Full) };
+        // A crowd makes room among its own, so that one provider costs the others next to nothing.
+        let crowd = self.quota.is_crowd(by).then(|| Group::provider(by));
+        let may_go =
+            |entry: &Entry<T>| crowd.is_none_or(|crowd| Group::provider(entry.by) == crowd);
+        let mut candidates =
+            self.entries.iter().rev().filter(|(_, entry)| may_go(entry)).peekable();
+        let Some((farthest, _)) = candidates.peek() else { return Err(Full) };
         let shared = leading_zeros(farthest);
-        if leading_zeros(newcomer) < shared || newcomer > farthest {
+        if leading_zeros(newcomer) < shared || newcomer > *farthest {
             return Err(Full);
         }
-        let victim = self
-            .entries
-            .iter()
-            .rev()
+        let victim = candidates
             .take_while(|(key, _)| leading_zeros(key) == shared)
             .min_by_key(|(_, entry)| entry.put_at)
             .map(|(key, _)| *key);
@@ -258,6 +263,31 @@ mod tests {
         }
         assert_eq!(pool.len(), 90);
         assert!(victims.iter().all(|victim| pool.find(later, victim).is_some()));
+    }
+
+    #[test]
+    fn even_a_full_pool_loses_a_hundredth_at_most_to_one_provider() {
+        let now = crate::testing::start();
+        let mut pool = pool(1000);
+        let victim = |n: u32| {
+            let [_, _, high, low] = n.to_be_bytes();
+            let mut bytes = [0; 20];
+            (bytes[0], bytes[18], bytes[19]) = (0xf0, high, low);
+            (Id::from_bytes(bytes), IpAddr::from([60 + high, low, 1, 1]))
+        };
+        for n in 0..1000 {
+            let (target, by) = victim(n);
+            pool.put(now, by, target, 0).unwrap();
+        }
+        let later = now + Duration::from_secs(60);
+        for n in 0..20_000_u32 {
+            let [_, net, first, last] = (n * 167).to_be_bytes();
+            // Next to our id, where nobody else's are.
+            let _ = pool.put(later, IpAddr::from([66, 6, last, net]), id(0, first ^ last), 0);
+        }
+        let left = (0..1000).filter(|n| pool.find(later, &victim(*n).0).is_some()).count();
+        assert!((990..1000).contains(&left), "{left}");
+        assert_eq!(pool.len(), 1000);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub(crate) struct Quota {
     per_host: usize,
     per_network: usize,
     per_provider: usize,
+    crowd: usize,
     used: BTreeMap<Group, usize>,
 }
 
@@ -24,6 +25,7 @@ impl Quota {
             per_host: share(config.share_per_address),
             per_network: share(config.share_per_network),
             per_provider: share(config.share_per_provider),
+            crowd: share(100),
             used: BTreeMap::new(),
         }
     }
@@ -40,6 +42,12 @@ impl Quota {
         let caps = [self.per_host, self.per_network, self.per_provider];
         Scope::of_ip(ip) != Scope::Global
             || groups(ip).into_iter().zip(caps).all(|(group, cap)| used(group) < cap)
+    }
+
+    /// Whether the provider of `ip` has so much of the pool, a hundredth or more, that it must not displace others.
+    pub(crate) fn is_crowd(&self, ip: IpAddr) -> bool {
+        let used = self.used.get(&Group::provider(ip)).copied().unwrap_or(0);
+        Scope::of_ip(ip) == Scope::Global && used >= self.crowd
     }
 
     pub(crate) fn add(&mut self, ip: IpAddr) {
