@@ -1,7 +1,11 @@
 //! What a node counts: every datagram in, by what became of it, and every request, by what it asked.
 //! Apart from the reports, because these numbers only grow and belong to no ask.
 
+mod histogram;
+
 use mainstay_krpc::Method;
+
+pub use histogram::Histogram;
 
 /// What came in and went out since the node began.
 ///
@@ -46,6 +50,12 @@ pub struct Counters {
     pub asked_of_us: Methods,
     /// Our requests, by what they asked.
     pub asked_by_us: Methods,
+    /// How long answers to our requests took, in milliseconds.
+    pub round_trips: Histogram,
+    /// How many requests each of the owner's asks took.
+    pub ask_requests: Histogram,
+    /// How long each of the owner's asks took, in milliseconds.
+    pub ask_times: Histogram,
 }
 
 impl Counters {

@@ -112,7 +112,7 @@ mod wire;
 
 pub use ask::{Ask, QueryId};
 pub use config::{AddressPolicy, Config, LimitConfig, StoreConfig};
-pub use counters::{Counters, Methods};
+pub use counters::{Counters, Histogram, Methods};
 pub use event::{Event, Outcome, RemoteNode, Source, Step, StepKind, Transmit};
 pub use hooks::{Request, RequestHook, Verdict};
 pub use node::Node;

@@ -208,6 +208,11 @@ impl Node {
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.wire.poll_event()?;
         self.published.heed(&event);
+        if let Event::Done { report, .. } = &event {
+            let counters = &mut self.wire.counters;
+            counters.ask_requests.record(u64::try_from(report.queried).unwrap_or(u64::MAX));
+            counters.ask_times.record(whole_millis(report.elapsed));
+        }
         Some(event)
     }
 
@@ -350,6 +355,8 @@ impl Node {
     ) {
         let Some(pending) = self.close(now, from, transaction) else { return };
         self.wire.counters.answers += 1;
+        let rtt = now.saturating_duration_since(pending.sent);
+        self.wire.counters.round_trips.record(whole_millis(rtt));
         let filter = self.networks.filter;
         self.server.prove(now, from);
         let Some(network) = self.networks.of_mut(Family::of(from)) else { return };
@@ -426,4 +433,8 @@ impl Node {
         self.upkeep.settle(&mut scene, &mut self.asks);
         self.leave(now);
     }
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -13,6 +13,7 @@ use crate::error::{GetError, PingError, PutError};
 use crate::event::EventIter;
 use crate::handle::Dht;
 use crate::info::Info;
+use crate::packets::Packet;
 use crate::runtime::block_on;
 use crate::stream::GetIter;
 use crate::trace::TraceIter;
@@ -194,6 +195,11 @@ impl DhtBlocking {
     /// As [`Dht::trace`], as an iterator.
     pub fn trace(&self) -> TraceIter {
         TraceIter::new(block_on(self.0.trace()))
+    }
+
+    /// As [`Dht::packets`].
+    pub fn packets(&self) -> Vec<Packet> {
+        block_on(self.0.packets())
     }
 
     /// As [`Dht::snapshot`].

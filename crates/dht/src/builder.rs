@@ -18,6 +18,7 @@ use crate::error::BuildError;
 use crate::extend::Extensions;
 use crate::handle::Dht;
 use crate::listen::Listen;
+use crate::packets::PacketLog;
 use crate::runtime::current_or_background;
 use crate::state::Keeper;
 
@@ -52,6 +53,7 @@ pub struct DhtBuilder {
     config: Config,
     seed: Option<[u8; 32]>,
     state: Option<PathBuf>,
+    packets: usize,
     extensions: Extensions,
 }
 
@@ -63,6 +65,7 @@ impl DhtBuilder {
             config: Config { read_only: true, ..Config::default() },
             seed: None,
             state: None,
+            packets: 0,
             extensions: Extensions::default(),
         }
     }
@@ -176,6 +179,13 @@ impl DhtBuilder {
         self
     }
 
+    /// Keeps the last `count` datagrams received and sent for [`Dht::packets`]: at most 65,536, up to 2 kB each.
+    /// Default: 0, none.
+    pub fn packet_log(mut self, count: usize) -> Self {
+        self.packets = count;
+        self
+    }
+
     /// How long a node may stay silent before its request counts as lost.
     ///
     /// Well before that, at a time measured from answers, a silent request stops holding up its
@@ -276,7 +286,8 @@ impl DhtBuilder {
         self.config.more_bootstrap = literal.is_empty() && !names.is_empty();
         self.config.bootstrap = literal;
         let now = Instant::now();
-        let mut life = driver::Life::default();
+        let mut life =
+            driver::Life { packets: PacketLog::new(self.packets), ..driver::Life::default() };
         let mut restored = None;
         if let Some(path) = &self.state {
             self.config.remember_published = Snapshot::MOST_PUBLISHED;

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{GetError, PutError};
 use crate::event::NodeEvent;
+use crate::packets::Packet;
 use crate::trace::TraceStep;
 
 /// Commands that may wait for the node; whoever comes then waits for room.
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Trace(mpsc::Sender<TraceStep>),
     /// Send the events that happened lately, and those to come, here.
     Watch(mpsc::Sender<NodeEvent>),
+    /// Give the last datagrams.
+    Packets(oneshot::Sender<Vec<Packet>>),
     /// Give the state that would be saved now.
     Snapshot(oneshot::Sender<Snapshot>),
     /// Stop, close the sockets, and say so.

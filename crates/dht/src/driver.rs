@@ -20,6 +20,7 @@ use crate::event::{Events, NodeEvent};
 use crate::handle::Dht;
 use crate::info::{Info, LocalAddrs, Published};
 use crate::listen::Ports;
+use crate::packets::PacketLog;
 use crate::state::{Keeper, Saved};
 
 mod asks;
@@ -92,6 +93,7 @@ struct Driver {
 pub(crate) struct Life {
     pub(crate) keeper: Option<Keeper>,
     pub(crate) events: Events,
+    pub(crate) packets: PacketLog,
 }
 
 impl Life {
@@ -232,6 +234,11 @@ impl Driver {
                 self.life.events.watch(watcher);
                 Ok(())
             }
+            Command::Packets(reply) => {
+                // Who asked may be gone.
+                let _ = reply.send(self.life.packets.copy());
+                Ok(())
+            }
             Command::Snapshot(reply) => {
                 // Who asked may be gone.
                 let _ = reply.send(self.node.snapshot(now, CONTACTS));
@@ -250,6 +257,7 @@ impl Driver {
                 let Some(port) = port else { break };
                 match port.receive(now, &mut self.buffer[..]) {
                     Received::Datagram(length, from) => {
+                        self.life.packets.note(false, from, &self.buffer[..length]);
                         self.node.handle_datagram(now, from, &self.buffer[..length]);
                         self.drain(now);
                     }
@@ -281,6 +289,7 @@ impl Driver {
     }
 
     fn send(&mut self, now: Instant, transmit: &Transmit) -> Sent {
+        self.life.packets.note(true, transmit.to, &transmit.payload);
         let sent = match self.ports.towards(transmit.to) {
             Some(port) => port.send(now, &transmit.payload, transmit.to),
             None => Sent::Dropped,

@@ -18,6 +18,7 @@ use crate::command::{CancelOnDrop, Command, NewAsk, Pong, Reply};
 use crate::error::{GetError, PingError, PutError};
 use crate::event::EventStream;
 use crate::info::{Info, Published, Readiness};
+use crate::packets::Packet;
 use crate::stream::{GetStream, Start};
 use crate::trace::TraceStream;
 
@@ -299,6 +300,16 @@ impl Dht {
         // A node that is gone drops the sender, and the stream has ended.
         let _ = self.shared.commands.send(Command::Watch(watcher)).await;
         stream
+    }
+
+    /// The last datagrams that the node received and sent, the earliest first: as many as
+    /// [`DhtBuilder::packet_log`] keeps, so none unless that was called.
+    pub async fn packets(&self) -> Vec<Packet> {
+        let (reply, packets) = oneshot::channel();
+        if self.shared.commands.send(Command::Packets(reply)).await.is_err() {
+            return Vec::new();
+        }
+        packets.await.unwrap_or_default()
     }
 
     /// What the node would save now ([`DhtBuilder::state_file`]), for those who keep it elsewhere than in a file;

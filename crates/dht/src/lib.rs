@@ -44,10 +44,12 @@ mod command;
 mod driver;
 mod error;
 mod event;
+mod explain;
 mod extend;
 mod handle;
 mod info;
 mod listen;
+mod packets;
 mod runtime;
 mod state;
 mod stream;
@@ -59,18 +61,20 @@ pub use builder::{DEFAULT_BOOTSTRAP, DEFAULT_PORT, DhtBuilder};
 pub use command::Pong;
 pub use error::{BuildError, GetError, PingError, PutError};
 pub use event::{EventIter, EventStream, NodeEvent};
+pub use explain::{ExplainedNode, Explanation};
 pub use handle::Dht;
 pub use info::Info;
+pub use packets::Packet;
 pub use state::{StateError, read_state, write_state};
 pub use stream::{GetIter, GetStream};
 pub use testnet::{Testnet, TestnetBuilder};
 pub use trace::{TraceIter, TraceStep, TraceStream};
 
 pub use mainstay_dht_proto::{
-    AddressPolicy, Counters, FamilyInfo, Full, Identity, ItemKind, LimitConfig, LookupReport,
-    MemoryStore, Methods, Peer, PeerFamily, PutReport, QueryId, RemoteNode, Request, Samples,
-    SavedNode, Scrape, Snapshot, SnapshotError, Step, StepKind, Store, StoreConfig, StoreCounts,
-    Verdict,
+    AddressPolicy, Counters, FamilyInfo, Full, Histogram, Identity, ItemKind, LimitConfig,
+    LookupReport, MemoryStore, Methods, Peer, PeerFamily, PutReport, QueryId, RemoteNode, Request,
+    Samples, SavedNode, Scrape, Snapshot, SnapshotError, Step, StepKind, Store, StoreConfig,
+    StoreCounts, Verdict,
 };
 pub use mainstay_krpc::Id;
 pub use mainstay_krpc::item::{ImmutableItem, ItemError, MutableItem};

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use mainstay_dht::{
-    BuildError, Dht, EventStream, MutableItem, NodeEvent, StateError, Testnet, read_state,
+    BuildError, Dht, EventStream, Explanation, MutableItem, NodeEvent, StateError, Testnet,
+    read_state,
 };
 use mainstay_keys::Keypair;
 
@@ -88,6 +89,37 @@ fn the_blocking_handle_has_the_same_events_and_state() {
     assert!(events.any(|event| matches!(event, NodeEvent::Settled { nodes } if nodes > 0)));
     dht.shutdown();
     assert!(events.any(|event| matches!(event, NodeEvent::StateSaved { .. })));
+}
+
+#[tokio::test]
+async fn a_lookup_is_explained_and_its_packets_and_figures_are_kept() {
+    let testnet = Testnet::new(8).await.unwrap();
+    let dht = client_of(&testnet).packet_log(100).build().unwrap();
+    assert!(dht.ready().await);
+    let mut trace = dht.trace().await;
+    dht.put_mutable(signed(3), None).await.unwrap();
+    let steps: Vec<_> = std::iter::from_fn(|| trace.try_next()).collect();
+    let [put] = &Explanation::of(&steps)[..] else { panic!("{steps:?}") };
+    assert_eq!(put.target, Some(signed(3).target()));
+    assert!(put.answered() >= 6 && put.nodes.len() >= put.answered(), "{put}");
+    let text = put.to_string();
+    for part in ["lookup of ", "├─ 127.0.0.1:", "answered in ", "asked to store", "stored it in "]
+    {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let packets = dht.packets().await;
+    assert!(packets.len() <= 100);
+    for kind in ["get", "put", "answer"] {
+        assert!(packets.iter().any(|packet| packet.kind() == kind), "{kind}");
+    }
+    let counters = dht.info().counters();
+    assert_eq!(counters.round_trips.total(), counters.answers);
+    assert_eq!((counters.ask_requests.total(), counters.ask_times.total()), (1, 1));
+    assert_eq!(
+        counters.received,
+        counters.queries + counters.answers + counters.errors + counters.dropped()
+    );
+    assert!(testnet.nodes[0].packets().await.is_empty());
 }
 
 /// How often the writer is killed; `MAINSTAY_KILLS` says otherwise.

@@ -4,7 +4,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mainstay::dht::{FamilyInfo, Info, Methods, NodeEvent};
+use mainstay::dht::{FamilyInfo, Histogram, Info, Methods, NodeEvent};
 use serde_json::{Value, json};
 
 /// One line for people.
@@ -133,6 +133,9 @@ pub(super) fn info(info: &Info) -> Value {
         "withheld": counters.withheld,
         "timed_out": counters.timed_out,
         "dead_share": counters.dead_share(),
+        "round_trips": histogram(&counters.round_trips),
+        "ask_requests": histogram(&counters.ask_requests),
+        "ask_times": histogram(&counters.ask_times),
         "asked_of_us": methods(&counters.asked_of_us),
         "asked_by_us": methods(&counters.asked_by_us),
     })
@@ -145,6 +148,11 @@ fn family(family: FamilyInfo) -> Value {
         "nodes": family.nodes,
         "network_size": family.network_size,
     })
+}
+
+/// The classes that are not empty: the least figure of each, and how many.
+fn histogram(histogram: &Histogram) -> Value {
+    histogram.classes().filter(|(_, count)| *count > 0).map(|class| json!(class)).collect()
 }
 
 fn methods(methods: &Methods) -> Value {
