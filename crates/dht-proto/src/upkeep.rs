@@ -1,6 +1,8 @@
 //! Keeps the tables alive: joins, pings who has been silent, refreshes what nobody looked at, joins again.
 //! Speaks only when something is due; between rounds an idle node sleeps for minutes.
 
+mod thin;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -29,6 +31,8 @@ const ROUNDS_TO_WALK: u32 = 3;
 const PINGS: usize = 32;
 /// How many buckets one round refreshes.
 const REFRESHES: usize = 4;
+/// How many walks of one round go where the table knows too few.
+const THIN: usize = 2;
 /// How many nodes that asked us may be under verification at once; more are left for another time, so that
 /// a flood from invented addresses makes us send next to nothing.
 const GREETINGS: usize = 16;
@@ -338,6 +342,10 @@ impl Upkeep {
         }
         for _ in 0..REFRESHES {
             let Some(target) = stale_target(scene, family) else { break };
+            asks.tend(scene, family, target);
+        }
+        for _ in 0..THIN {
+            let Some(target) = thin::thin_target(scene, family) else { break };
             asks.tend(scene, family, target);
         }
     }

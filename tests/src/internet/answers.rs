@@ -24,6 +24,7 @@ const THINKING: u64 = 0x0074_6869_6e6b;
 pub struct Internet {
     census: Census,
     shelf: Shelf,
+    began: Option<Instant>,
     /// Queries that came, by what became of them.
     pub answered: u64,
     /// Queries to those who are gone or do not like the question.
@@ -34,6 +35,7 @@ pub struct Internet {
 struct Visit<'a> {
     now: Instant,
     number: Number,
+    stay: u64,
     from: SocketAddr,
     program: Program,
     transaction: &'a [u8],
@@ -54,7 +56,13 @@ impl Internet {
     /// Everybody of this terrain.
     #[must_use]
     pub fn new(terrain: Terrain) -> Self {
-        Self { census: Census::new(terrain), shelf: Shelf::default(), answered: 0, ignored: 0 }
+        Self {
+            census: Census::new(terrain),
+            shelf: Shelf::default(),
+            began: None,
+            answered: 0,
+            ignored: 0,
+        }
     }
 
     /// Who there is.
@@ -80,7 +88,9 @@ impl Internet {
     /// Whether this node has an item under `target` now.
     #[must_use]
     pub fn holds(&self, now: Instant, number: Number, target: &Id) -> bool {
-        self.shelf.item(now, number, target).is_some()
+        self.census
+            .stay(number)
+            .is_some_and(|stay| self.shelf.item(now, number, stay, target).is_some())
     }
 
     /// What one node says to one query; `None` for silence.
@@ -126,7 +136,7 @@ impl Internet {
     fn read(&self, visit: &Visit<'_>, target: &Id, newer_than: Option<i64>) -> Said {
         let token = Some(self.token(visit, target));
         let mut said = Said { token, ..self.nodes(visit, target) };
-        match self.shelf.item(visit.now, visit.number, target) {
+        match self.shelf.item(visit.now, visit.number, visit.stay, target) {
             Some(Stored::Mutable(item)) if newer_than.is_some_and(|seq| item.seq() <= seq) => {
                 said.seq = Some(item.seq());
             }
@@ -155,7 +165,7 @@ impl Internet {
         if self.is_sybil(visit.number) {
             return Ok(Said::default());
         }
-        let old = self.shelf.item(visit.now, visit.number, &target);
+        let old = self.shelf.item(visit.now, visit.number, visit.stay, &target);
         if let (Some(Stored::Mutable(old)), Stored::Mutable(new)) = (old, &item) {
             let cas = put.mutable.and_then(|mutable| mutable.cas);
             if cas.is_some_and(|cas| cas != old.seq()) {
@@ -165,7 +175,7 @@ impl Internet {
                 return Err(refuse(error_code::SEQUENCE_TOO_LOW, b"a newer is stored"));
             }
         }
-        self.shelf.keep(visit.now, visit.number, target, item);
+        self.shelf.keep(visit.now, visit.number, visit.stay, target, item);
         Ok(Said::default())
     }
 
@@ -220,21 +230,22 @@ impl Backdrop for Internet {
         datagram: &[u8],
         replies: &mut Vec<Reply>,
     ) {
+        let began = *self.began.get_or_insert(now);
+        self.census.set_clock(now.saturating_duration_since(began));
         let Some(number) = self.census.at(to) else { return };
         let Ok(Message { transaction, body: Body::Query(query), .. }) = Message::decode(datagram)
         else {
             return;
         };
         let program = self.census.program(number);
-        let deaf = !self.census.lives(number)
-            || program == Program::Mainline && transaction.len() != 4
+        let deaf = program == Program::Mainline && transaction.len() != 4
             || program == Program::Libtorrent && !self.shelf.is_welcome(now, number, from.ip());
-        if deaf {
+        let Some(stay) = self.census.stay(number).filter(|_| !deaf) else {
             self.ignored += 1;
             return;
-        }
+        };
         self.answered += 1;
-        let visit = Visit { now, number, from, program, transaction };
+        let visit = Visit { now, number, stay, from, program, transaction };
         let said = self.say(&visit, &query.method);
         let mut payload = Vec::with_capacity(400);
         encode(&visit, self.census.id(number), &said, &mut payload);

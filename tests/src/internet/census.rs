@@ -4,9 +4,10 @@
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::ops::Range;
+use std::time::Duration;
 
 use mainstay_krpc::{Id, NodeInfo, bep42};
-use mainstay_sim::Dice;
+use mainstay_sim::{Dice, Lifetime};
 
 /// What kind of internet this is. Shares are between 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +18,9 @@ pub struct Terrain {
     pub nodes: usize,
     /// Share of the contacts in tables that answer nobody: gone, or behind a NAT that lets no stranger in.
     pub dead: f64,
+    /// How long a node stays before it goes and forgets what it stored; away it is for so long that the share of the
+    /// dead holds. `None`: who is there stays.
+    pub churn: Option<Lifetime>,
     /// Share of the living that name each other only, store nothing and say they did.
     pub sybils: f64,
     /// Share of the living that store no items, being of a program that does not know BEP 44.
@@ -35,6 +39,7 @@ impl Default for Terrain {
             seed: 1,
             nodes: 1000,
             dead: 0.3,
+            churn: None,
             sybils: 0.0,
             without_items: 0.1,
             busy: 0.05,
@@ -76,6 +81,8 @@ pub struct Census {
     /// Where the entries with each of the first `starts_bits` bits begin.
     starts: Vec<u32>,
     starts_bits: u32,
+    /// How long this internet has been there.
+    clock: Duration,
 }
 
 /// What a draw is for.
@@ -103,8 +110,13 @@ impl Census {
         )]
         let total = (terrain.nodes as f64 / (1.0 - terrain.dead.min(0.95))).round() as usize;
         assert!(total < 30_000_000, "{total} nodes are more than this internet has room for");
-        let mut census =
-            Self { terrain, sorted: Vec::with_capacity(total), starts: Vec::new(), starts_bits: 0 };
+        let mut census = Self {
+            terrain,
+            sorted: Vec::with_capacity(total),
+            starts: Vec::new(),
+            starts_bits: 0,
+            clock: Duration::ZERO,
+        };
         for number in 0..u32::try_from(total).expect("checked") {
             let key = key_of(&census.id(number));
             census.sorted.push(key << NUMBER_BITS | u64::from(number));
@@ -180,10 +192,32 @@ impl Census {
         known.then_some(number)
     }
 
+    /// Lets time pass, to this long since the beginning.
+    pub fn set_clock(&mut self, clock: Duration) {
+        self.clock = clock;
+    }
+
     /// Whether a node answers at all.
     #[must_use]
     pub fn lives(&self, number: Number) -> bool {
-        !self.dice(number, Draw::Life).happens(self.terrain.dead)
+        self.stay(number).is_some()
+    }
+
+    /// Which stay of a node this is, counted from the beginning; `None` while it is away.
+    pub(crate) fn stay(&self, number: Number) -> Option<u64> {
+        let mut dice = self.dice(number, Draw::Life);
+        let Some(lifetime) = self.terrain.churn else {
+            return (!dice.happens(self.terrain.dead)).then_some(0);
+        };
+        let session = lifetime.draw(&mut dice).max(Duration::from_secs(60)).as_secs_f64();
+        let cycle = session / (1.0 - self.terrain.dead);
+        let turns = self.clock.as_secs_f64() / cycle + dice.unit();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small count"
+        )]
+        (turns.fract() * cycle < session).then_some(turns as u64)
     }
 
     /// A node's program.

@@ -28,7 +28,8 @@ pub(crate) enum Stored {
 /// All that nodes remember.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
-    items: HashMap<(Number, Id), (Instant, Stored)>,
+    /// With the time, and with the stay of the node: who goes forgets.
+    items: HashMap<(Number, Id), (Instant, u64, Stored)>,
     peers: HashMap<(Number, Id), Vec<SocketAddr>>,
     visits: HashMap<(Number, IpAddr), Visits>,
 }
@@ -40,13 +41,14 @@ struct Visits {
 }
 
 impl Shelf {
-    pub(crate) fn item(&self, now: Instant, at: Number, target: &Id) -> Option<&Stored> {
-        let (since, stored) = self.items.get(&(at, *target))?;
-        (now.saturating_duration_since(*since) < LIFETIME).then_some(stored)
+    pub(crate) fn item(&self, now: Instant, at: Number, stay: u64, target: &Id) -> Option<&Stored> {
+        let (since, stayed, stored) = self.items.get(&(at, *target))?;
+        let fresh = now.saturating_duration_since(*since) < LIFETIME;
+        (fresh && *stayed == stay).then_some(stored)
     }
 
-    pub(crate) fn keep(&mut self, now: Instant, at: Number, target: Id, item: Stored) {
-        self.items.insert((at, target), (now, item));
+    pub(crate) fn keep(&mut self, now: Instant, at: Number, stay: u64, target: Id, item: Stored) {
+        self.items.insert((at, target), (now, stay, item));
     }
 
     pub(crate) fn peers(&self, at: Number, info_hash: &Id) -> &[SocketAddr] {
