@@ -1,0 +1,89 @@
+//! Long lives: a day of churn, a week of a table, and what strangers cannot change in it.
+//! Apart from the scenarios, because here hours pass and little is asked.
+
+use std::time::Duration;
+
+use mainstay_krpc::{Message, Method, Query};
+use mainstay_sim::Lifetime;
+use mainstay_tests::internet::{Terrain, World};
+use mainstay_tests::seeds;
+
+use crate::asking::{HOUR, MINUTE, depths, get, item, prompt, put};
+
+#[test]
+fn a_value_republished_hourly_is_found_through_a_day_of_churn() {
+    let (mut reads, mut missed) = (0_u32, 0_u32);
+    seeds::each(1, |seed| {
+        // Half of all sessions end within two hours.
+        let churn = Some(Lifetime::Exponential(Duration::from_secs(10_000)));
+        let mut world = World::before(Terrain { churn, ..prompt(seed, 2000, 0.3) }, 0.01);
+        let [writer, reader] = [0, 1].map(|_| world.join(MINUTE, |config| config));
+        for hour in 0..24 {
+            assert!(put(&mut world, writer, &item(seed, 1 + hour)) > 0);
+            for _ in 0..4 {
+                world.net.run_for(15 * MINUTE);
+                reads += 1;
+                missed += u32::from(get(&mut world, reader, &item(seed, 0)).0 != Some(1 + hour));
+            }
+        }
+    });
+    assert!(missed * 1000 <= reads, "{missed} of {reads} reads did not find the newest");
+}
+
+#[test]
+fn a_table_keeps_its_far_buckets_for_days_of_churn() {
+    // `--sim 7` makes it a week.
+    let days = u32::try_from(seeds::seeds(1).count()).unwrap_or(7).min(7);
+    let terrain = Terrain { churn: Some(Lifetime::MAINLINE), ..prompt(1, 20_000, 0.3) };
+    let mut world = World::before(terrain, 0.01);
+    let guest = world.join(HOUR, |config| config);
+    for day in 0..days {
+        world.net.run_for(24 * HOUR);
+        let depths = depths(&world, guest);
+        assert!(depths[..4].iter().all(|bucket| *bucket >= 6), "day {day}: {depths:?}");
+        assert!(depths[8..].iter().sum::<usize>() >= 4, "day {day}: {depths:?}");
+    }
+    let info = world.node(guest).info();
+    let hours = f64::from(24 * days + 1);
+    let hourly = info.counters.sent as f64 / hours;
+    assert!(hourly < 4000.0, "{hourly} packets an hour at rest");
+}
+
+#[test]
+fn whoever_asks_but_never_answers_is_not_in_the_table() {
+    seeds::each(2, |seed| {
+        let mut world = World::before(prompt(seed, 1000, 0.5), 0.0);
+        let guest = world.join(HOUR / 3, |config| config);
+        let home = world.net.addresses(world.guests[guest])[0];
+        let mut gone = Vec::new();
+        {
+            let internet = world.internet.as_ref().unwrap().borrow();
+            let census = internet.census();
+            let all = 0..u32::try_from(census.total()).unwrap();
+            gone.extend(
+                all.filter(|number| !census.lives(*number)).map(|number| census.contact(number)),
+            );
+        }
+        for contact in &gone {
+            let mut datagram = Vec::new();
+            Message::query(b"aa", Query::new(contact.id, Method::Ping)).encode(&mut datagram);
+            world.net.inject(contact.addr.into(), home, datagram);
+            world.net.run_for(Duration::from_millis(200));
+        }
+        world.net.run_for(2 * MINUTE);
+        let known = world.node(guest).contacts();
+        let polluted = known.iter().filter(|node| gone.iter().any(|gone| gone.id == node.id));
+        assert_eq!(polluted.count(), 0);
+        assert!(known.len() >= 50);
+    });
+}
+
+#[test]
+fn an_idle_table_fills_every_level_of_which_the_network_has_nodes() {
+    seeds::each(2, |seed| {
+        let mut world = World::before(prompt(seed, 5000, 0.2), 0.01);
+        let guest = world.join(HOUR / 2, |config| config);
+        let depths = depths(&world, guest);
+        assert!(depths[..6].iter().all(|level| *level >= 8), "{depths:?}");
+    });
+}

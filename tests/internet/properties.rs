@@ -1,0 +1,122 @@
+//! What holds whatever the network does: calls end, runs repeat, the closest are found.
+//! Apart from the scenarios, which have a story each; these draw theirs from the seed.
+
+use std::time::Duration;
+
+use mainstay_dht_proto::{Ask, Config};
+use mainstay_krpc::item::ImmutableItem;
+use mainstay_sim::{Bursts, Dice, Fragments, Latency, Link, Uplink};
+use mainstay_tests::internet::{Series, Terrain, World};
+use mainstay_tests::seeds;
+
+use crate::asking::{MINUTE, get_of, item, prompt, recall, target};
+
+/// A network whose every fault is drawn from the seed, many of them absent.
+fn ordeal(seed: u64, dice: &mut Dice) -> World {
+    let dead = [0.0, 0.3, 0.6, 0.9][dice.below(4) as usize];
+    let sybils = [0.0, 0.0, 0.2, 0.5][dice.below(4) as usize];
+    let busy = [0.0, 0.05, 0.5][dice.below(3) as usize];
+    let terrain = Terrain { nodes: 400, dead, sybils, busy, ..prompt(seed, 400, dead) };
+    let mut world = World::before(terrain, 0.0);
+    let mut share = |most: f64| if dice.below(2) == 0 { 0.0 } else { dice.unit() * most };
+    let link = Link {
+        latency: Latency::LogNormal {
+            median: Duration::from_millis(60),
+            sigma: share(1.5),
+            least: Duration::from_millis(3),
+        },
+        jitter: Duration::from_secs(2).mul_f64(share(1.0)),
+        loss: share(0.9),
+        duplication: share(0.5),
+        corruption: share(0.3),
+        ..Link::default()
+    };
+    world.net.set_link(link);
+    world
+}
+
+#[test]
+fn every_call_ends_once_within_its_deadline_whatever_the_network_does() {
+    seeds::each(6, |seed| {
+        let mut dice = Dice::of(&[seed, 1]);
+        let mut world = ordeal(seed, &mut dice);
+        let guest = world.join(MINUTE, |config| config);
+        let line = Link {
+            bursts: Some(Bursts { good: MINUTE / 4, bad: MINUTE / 12, loss: 0.9 }),
+            fragments: Some(Fragments { above: 1200, loss: 0.3 }),
+            uplink: Some(Uplink { bytes_per_second: 4000.0, queue: Duration::from_secs(1) }),
+            ..Link::default()
+        };
+        let node = world.guests[guest];
+        let mut asked = Vec::new();
+        for number in 0..25 {
+            match dice.below(8) {
+                0 => world.net.set_line(node, line.clone()),
+                1 => world.net.set_line(node, Link::default()),
+                2 => world.net.partition([node], dice.below(2) as u32),
+                _ => {}
+            }
+            let ask = any_ask(number, &mut dice);
+            asked.push((world.start(guest, ask, false), world.net.now()));
+            world.net.run_for(dice.exponential(Duration::from_secs(2)));
+        }
+        world.net.run_for(Config::default().ask_deadline + Duration::from_secs(1));
+        let limit = Config::default().ask_deadline + Duration::from_millis(1);
+        for (query, began) in asked {
+            let ending = world.net.machine(node).ending(query);
+            let (_, report) = ending.unwrap_or_else(|| panic!("{query:?} never ended"));
+            let done = |event: &&(std::time::Instant, mainstay_dht_proto::Event)| matches!(&event.1, mainstay_dht_proto::Event::Done { query: other, .. } if *other == query);
+            let (at, _) = world.events(guest).iter().find(done).unwrap();
+            assert!(*at - began <= limit, "{query:?} took {:?}", *at - began);
+            assert!(report.elapsed <= limit);
+        }
+        assert_eq!(world.node(guest).info().asks, 0);
+        assert_eq!(world.net.stats().stuck, 0);
+    });
+}
+
+fn any_ask(number: u64, dice: &mut Dice) -> Ask {
+    let target = target(dice);
+    match dice.below(8) {
+        0 => Ask::PutMutable { item: item(number, 1), cas: None },
+        1 => Ask::PutMutable { item: item(number, 2), cas: Some(1) },
+        2 => Ask::PutImmutable { item: ImmutableItem::from_bytes(b"any value").unwrap() },
+        3 => Ask::GetImmutable { target },
+        4 => Ask::GetPeers { info_hash: target },
+        5 => Ask::AnnouncePeer { info_hash: target, port: None },
+        6 => Ask::FindNode { target },
+        _ => get_of(&item(number, 1)),
+    }
+}
+
+#[test]
+fn two_runs_of_one_seed_are_the_same_packet_for_packet() {
+    seeds::each(2, |seed| {
+        let terrain = Terrain { seed, nodes: 1000, ..Terrain::default() };
+        let series = Series { terrain, loss: 0.05, trials: 5, settling: MINUTE };
+        let traces: Vec<u64> = (0..2).map(|_| series.run(|config| config).trace).collect();
+        assert_eq!(traces[0], traces[1]);
+        let terrain = Terrain { seed: seed + 1_000_000, ..terrain };
+        assert_ne!(traces[0], Series { terrain, ..series }.run(|config| config).trace);
+    });
+}
+
+#[test]
+fn the_closest_living_nodes_are_found_among_thirty_percent_dead_and_two_percent_lost() {
+    let mut recalls = Vec::new();
+    seeds::each(2, |seed| {
+        let mut world = World::before(prompt(seed, 3000, 0.3), 0.02);
+        let guest = world.join(10 * MINUTE, |config| config);
+        let mut dice = Dice::of(&[seed, 2]);
+        for _ in 0..40 {
+            let target = target(&mut dice);
+            recalls.push(recall(&mut world, guest, target));
+            world.net.run_for(Duration::from_secs(2));
+        }
+    });
+    let mean = recalls.iter().sum::<f64>() / recalls.len() as f64;
+    assert!(mean >= RECALL, "{mean:.4}");
+}
+
+/// The share of the closest eight that must be found.
+const RECALL: f64 = 0.90;
