@@ -33,6 +33,8 @@ const PINGS: usize = 32;
 const REFRESHES: usize = 4;
 /// How many walks of one round go where the table knows too few.
 const THIN: usize = 2;
+/// How many rounds do so, the first ones, before only one in as many does.
+const EAGER_ROUNDS: u32 = 6;
 /// How many nodes that asked us may be under verification at once; more are left for another time, so that
 /// a flood from invented addresses makes us send next to nothing.
 const GREETINGS: usize = 16;
@@ -329,7 +331,8 @@ impl Upkeep {
         let own = network.id;
         care.next_round = Some(scene.now + jittered(scene, ROUND));
         care.rounds = care.rounds.wrapping_add(1);
-        if care.rounds % ROUNDS_TO_WALK == 1 || scene.wire.transactions.is_offline() {
+        let rounds = care.rounds;
+        if rounds % ROUNDS_TO_WALK == 1 || scene.wire.transactions.is_offline() {
             // The pings of a round keep every bucket fresh, but find nobody new; those who joined together
             // with us were not there yet to be found; and who is offline starts again from the bootstrap.
             asks.tend(scene, family, own);
@@ -344,7 +347,9 @@ impl Upkeep {
             let Some(target) = stale_target(scene, family) else { break };
             asks.tend(scene, family, target);
         }
-        for _ in 0..THIN {
+        // Who is young fills its table; later there is little to fill, or nobody to fill it with.
+        let eager = rounds <= EAGER_ROUNDS || rounds % EAGER_ROUNDS == 0;
+        for _ in 0..if eager { THIN } else { 0 } {
             let Some(target) = thin::thin_target(scene, family) else { break };
             asks.tend(scene, family, target);
         }

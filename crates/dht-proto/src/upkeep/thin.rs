@@ -24,11 +24,11 @@ pub(super) fn thin_target(scene: &mut Scene<'_>, family: Family) -> Option<Id> {
             *count += 1;
         }
     }
-    // Levels that hold two buckets' worth of nodes; of the nearer ones the walks to our own id see to.
+    // Levels that hold four buckets' worth of nodes: the nearer ones are seen to by the walks to our own id.
     let mut expected = network.size.estimate()?.nodes / 2.0;
     let mut thin = Vec::new();
     for (level, count) in levels.into_iter().enumerate() {
-        if expected < 2.0 * f64::from(u32::try_from(NODES).unwrap_or(u32::MAX)) {
+        if expected < 4.0 * f64::from(u32::try_from(NODES).unwrap_or(u32::MAX)) {
             break;
         }
         if count < NODES {
