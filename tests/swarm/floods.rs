@@ -121,8 +121,10 @@ fn broken_packets_leave_a_node_that_answers_and_has_not_grown() {
         sizes.push(format!("{:?}", bench.node).len());
         bench.events.clear();
     });
-    let (first, last) = (sizes[0], sizes[sizes.len() - 1]);
-    assert!(last <= first + first / 4 + 4096, "{sizes:?}");
+    // The spare places of the table fill with who asked; then it is flat.
+    let (first, middle, last) = (sizes[0], sizes[sizes.len() / 2], sizes[sizes.len() - 1]);
+    assert!(last <= 2 * first && last <= middle + middle / 10, "{sizes:?}");
+    println!("a node prints {first} bytes of itself at first, {middle} half way, {last} at last");
     bench.wait(Duration::from_secs(10));
     assert!(bench.query(peers[0].addr, Method::Ping).is_some());
 }
