@@ -7,5 +7,6 @@
 mod files;
 mod forms;
 mod network;
+mod relaying;
 mod republish;
 mod running;

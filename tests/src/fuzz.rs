@@ -9,6 +9,7 @@ mod krpc;
 mod mutate;
 mod packets;
 mod relay;
+mod relay_server;
 mod snapshot;
 
 pub use mutate::Mutator;
@@ -31,6 +32,16 @@ pub const TARGETS: &[Target] = &[
     Target { name: "krpc_message", seeds: krpc::message_seeds, run: krpc::message },
     Target { name: "bencoded_value", seeds: krpc::value_seeds, run: krpc::value },
     Target { name: "relay_headers", seeds: relay::seeds, run: relay::relay_headers },
+    Target {
+        name: "relay_request",
+        seeds: relay_server::request_seeds,
+        run: relay_server::relay_request,
+    },
+    Target {
+        name: "relay_config",
+        seeds: relay_server::config_seeds,
+        run: relay_server::relay_config,
+    },
     Target { name: "signed_packet", seeds: packets::message_seeds, run: packets::signed_packet },
     Target { name: "zone_text", seeds: packets::zone_seeds, run: packets::zone_text },
     Target { name: "owner_name", seeds: packets::name_seeds, run: packets::owner_name },
