@@ -49,6 +49,55 @@ async fn no_fault_of_one_relay_delays_or_spoils_the_answer_of_another() {
     }
 }
 
+/// The table of docs/operations.md: run it alone and with `--nocapture` for its figures.
+#[tokio::test]
+async fn a_relay_that_was_well_and_fails_costs_one_hedge_at_most() {
+    println!("| fault of one of two relays | first answer |");
+    println!("|---|---|");
+    let half_hanging = [Manner::HangsInHeaders, Manner::HangsInBody];
+    for fault in faults(&Keypair::random()).into_iter().chain(half_hanging) {
+        let [known, cold] = [(); 2].map(|()| Keypair::random());
+        let packets = [packet(&known, 5), packet(&cold, 5)];
+        let bad = Relay::start(Manner::Honest).await.holding(&packets[0]);
+        let good = Relay::start(Manner::Honest).await.holding(&packets[0]).holding(&packets[1]);
+        let client = over_relays(&[&bad, &good]).build().unwrap();
+        // Both are measured; then the one goes bad, whichever is the faster.
+        assert!(client.resolve_most_recent(&known.public_key()).await.is_some());
+        bad.change(fault.clone());
+        let begun = Instant::now();
+        let answer = client.resolve(&cold.public_key()).await;
+        let took = begun.elapsed();
+        assert_eq!(answer, Some(packets[1].clone()), "{fault:?}");
+        assert!(took < AT_ONCE, "{fault:?}");
+        assert_eq!(good.count("GET"), 2, "{fault:?}");
+        let name = format!("{fault:?}");
+        let name =
+            name.split_once('(').filter(|_| name.len() > 20).map_or(&*name, |(name, _)| name);
+        println!("| {name} | {:.1} ms |", took.as_secs_f64() * 1000.0);
+    }
+}
+
+#[tokio::test]
+async fn relays_behind_a_closed_port_or_a_broken_tls_or_a_name_that_is_none_cost_nothing() {
+    let keypair = Keypair::random();
+    let newest = packet(&keypair, 5);
+    let good = Relay::start(Manner::Honest).await.holding(&newest);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let plain = Relay::start(Manner::Honest).await;
+    for url in [
+        format!("http://{closed}/"),
+        plain.url.replace("http:", "https:"),
+        "http://no-such-host.invalid/".to_owned(),
+    ] {
+        let client = over_relays(&[&good]).extra_relays(&[&url]).unwrap().build().unwrap();
+        let begun = Instant::now();
+        assert_eq!(client.resolve(&keypair.public_key()).await, Some(newest.clone()), "{url}");
+        assert!(begun.elapsed() < AT_ONCE, "{url}");
+        let found = client.resolve_with(&keypair.public_key(), Policy::MostRecent).await.unwrap();
+        assert!(matches!(found.answers[1].outcome, AnswerOutcome::Failed(_)), "{url}");
+    }
+}
+
 #[tokio::test]
 async fn one_honest_relay_among_five_is_enough() {
     let keypair = Keypair::random();

@@ -16,6 +16,10 @@ pub(crate) enum Manner {
     Honest,
     /// Takes the connection and never says a word.
     Hangs,
+    /// Begins an answer and stops among its headers.
+    HangsInHeaders,
+    /// Begins an answer and stops in its body.
+    HangsInBody,
     /// Closes the connection at once.
     Resets,
     /// Sends what is no HTTP.
@@ -100,6 +104,12 @@ impl Relay {
         let answer = match manner {
             Manner::Honest => self.behave(&head, &body),
             Manner::Hangs => return std::future::pending().await,
+            Manner::HangsInHeaders | Manner::HangsInBody => {
+                let end = if matches!(manner, Manner::HangsInBody) { "\r\nhalf" } else { "" };
+                let begun = format!("HTTP/1.1 200 OK\r\ncontent-length: 300\r\n{end}");
+                stream.write_all(begun.as_bytes()).await?;
+                return std::future::pending().await;
+            }
             Manner::Resets => Vec::new(),
             Manner::Babbles => b"\0\xffnothing that HTTP knows\r\n\r\n".to_vec(),
             Manner::Garbage => reply(200, "", &[7; 300]),
