@@ -114,7 +114,7 @@ fn broken_packets_leave_a_node_that_answers_and_has_not_grown() {
             let [a, b, c, d, ..] = dice.roll().to_be_bytes();
             bench.sent.clear();
             bench.receive(SocketAddr::from(([a, b, c, d], dice.roll() as u16)), &datagram);
-            if dice.roll() % 64 == 0 {
+            if dice.roll().is_multiple_of(64) {
                 bench.wait(Duration::from_millis(10));
             }
         }
@@ -151,7 +151,7 @@ fn broken(dice: &mut Dice) -> Vec<u8> {
     };
     let mut bytes = Vec::new();
     let tid = (dice.roll() as u32).to_be_bytes();
-    if dice.roll() % 4 == 0 {
+    if dice.roll().is_multiple_of(4) {
         Message::response(&tid, Response::new(id)).encode(&mut bytes);
     } else {
         Message::query(&tid, Query::new(id, method)).encode(&mut bytes);
