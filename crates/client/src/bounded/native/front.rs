@@ -19,10 +19,13 @@ thread_local! {
     static READS: Cell<u8> = const { Cell::new(0) };
 }
 
+/// One value and whose it is, if there is any.
+type Slot<V> = RwLock<Option<(PublicKey, V)>>;
+
 /// A table of slots; each key has one place, which it shares with others.
 #[derive(Debug)]
 pub(super) struct Front<V> {
-    slots: Box<[RwLock<Option<(PublicKey, V)>>]>,
+    slots: Box<[Slot<V>]>,
 }
 
 impl<V: Clone> Front<V> {
@@ -68,7 +71,7 @@ impl<V: Clone> Front<V> {
         change()
     }
 
-    fn slot(&self, key: &PublicKey) -> Option<&RwLock<Option<(PublicKey, V)>>> {
+    fn slot(&self, key: &PublicKey) -> Option<&Slot<V>> {
         // Keys are points that nobody chooses freely; whoever searches for neighbours only takes a slot from them.
         let [a, b, ..] = *key.as_bytes();
         self.slots.get(usize::from(u16::from_le_bytes([a, b])) & self.slots.len().wrapping_sub(1))
