@@ -21,6 +21,8 @@ pub(crate) fn nth(number: usize) -> MutableItem {
 pub(crate) struct Costs {
     first: Vec<Duration>,
     pub(crate) all: Vec<Duration>,
+    /// From the ask to the quorum of a put.
+    quorum: Vec<Duration>,
     messages: Vec<usize>,
     pub(crate) succeeded: usize,
 }
@@ -59,6 +61,7 @@ impl Costs {
             let Outcome::Put(Ok(put)) = outcome else { continue };
             costs.succeeded += 1;
             costs.first.push(put.first_stored);
+            costs.quorum.extend(put.quorum);
             costs.all.push(report.elapsed);
             costs.messages.push(sent);
         }
@@ -69,10 +72,12 @@ impl Costs {
     /// Shown with `--nocapture`.
     fn tell(&mut self, what: &str) {
         println!(
-            "{what}: {} succeeded, first {:?} {:?}, complete {:?} {:?}, {} {} messages (p50 p99)",
+            "{what}: {} succeeded, first {:?} {:?}, quorum {:?} {:?}, complete {:?} {:?}, {} {} messages (p50 p99)",
             self.succeeded,
             quantile(&mut self.first, 0.5),
             quantile(&mut self.first, 0.99),
+            quantile(&mut self.quorum, 0.5),
+            quantile(&mut self.quorum, 0.99),
             quantile(&mut self.all, 0.5),
             quantile(&mut self.all, 0.99),
             quantile(&mut self.messages, 0.5),

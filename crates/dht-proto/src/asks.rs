@@ -153,7 +153,7 @@ impl Asks {
             scene.wire.events.push_back(Event::Done { query: id, outcome, report });
             return id;
         }
-        let mut search = Search::new(scene.now, id, goal, Origin::Owner { traced });
+        let mut search = Search::new(scene.now, id, goal, Origin::Owner { traced }, self.pace);
         consult(&mut search, scene, store);
         self.timers.set((id, Clock::Deadline), scene.now + self.deadline);
         self.launch(scene, Box::new(search), &Family::BOTH);
@@ -163,7 +163,7 @@ impl Asks {
     /// Starts a search of the upkeep in one family: its answers fill the table.
     pub(crate) fn tend(&mut self, scene: &mut Scene<'_>, family: Family, target: Id) -> QueryId {
         let id = self.next_id();
-        let search = Search::new(scene.now, id, Goal::Nodes { target }, Origin::Upkeep);
+        let search = Search::new(scene.now, id, Goal::Nodes { target }, Origin::Upkeep, self.pace);
         self.tending += 1;
         self.timers.set((id, Clock::Deadline), scene.now + self.deadline);
         self.launch(scene, Box::new(search), &[family]);

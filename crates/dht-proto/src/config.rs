@@ -71,6 +71,13 @@ pub struct Config {
     /// An entry takes about 52 bytes. Only nodes that answered us make the memory grow (those that others name
     /// fill gaps in it), so a node that asks little remembers little. Default: 4,096.
     pub contacts: usize,
+    /// Whether a put stores at a node on the way as soon as it is all but certainly among the closest, judged by
+    /// the size of the network, instead of waiting until the closest have all been found.
+    ///
+    /// The first copies are acknowledged a round trip earlier, and a few are made a little farther than needed.
+    /// A put that turns out to be outdated may then have left copies at nodes that knew nothing newer; with `cas`
+    /// nothing is stored early. Default: true.
+    pub eager_puts: bool,
     /// How many asks may run at once; one more ends at once as
     /// [`LookupError::Busy`](crate::LookupError::Busy). Default: 4,096.
     pub max_asks: usize,
@@ -169,6 +176,7 @@ impl Default for Config {
             max_visits: 200,
             store_at: 16,
             contacts: 4096,
+            eager_puts: true,
             max_asks: 4096,
             remember_published: 0,
             store: StoreConfig::default(),

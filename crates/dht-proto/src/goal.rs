@@ -112,6 +112,34 @@ impl Goal {
         }
     }
 
+    /// Whether a value is looked for that may be absent.
+    pub(crate) fn finds(&self) -> bool {
+        match self {
+            Self::Mutable { .. } | Self::Immutable { .. } | Self::Peers { .. } => true,
+            Self::PutMutable { .. }
+            | Self::PutImmutable { .. }
+            | Self::Announce { .. }
+            | Self::Nodes { .. }
+            | Self::Ping { .. }
+            | Self::Samples { .. } => false,
+        }
+    }
+
+    /// Whether storing may begin before the closest nodes are known: not where the caller wants the value
+    /// there to be looked at first.
+    pub(crate) fn is_eager(&self) -> bool {
+        match self {
+            Self::PutMutable { cas, .. } => cas.is_none() && !self.is_outdated(false),
+            Self::PutImmutable { .. } | Self::Announce { .. } => true,
+            Self::Mutable { .. }
+            | Self::Immutable { .. }
+            | Self::Peers { .. }
+            | Self::Nodes { .. }
+            | Self::Ping { .. }
+            | Self::Samples { .. } => false,
+        }
+    }
+
     /// Whether something is stored once the closest nodes are known.
     pub(crate) fn stores(&self) -> bool {
         match self {

@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 
 use crate::contact::{Contact, Endpoint, kad_id};
 use crate::external::External;
+use crate::rtt::Weather;
 use crate::scope::{Family, Filter};
 use crate::silence::Silence;
 use crate::snapshot::IDENTITIES;
@@ -23,6 +24,9 @@ pub(crate) const FEW: usize = 3;
 /// How many nodes an answer names; more would be dropped by some clients and would only amplify.
 pub(crate) const NODES: usize = 8;
 
+/// The share of the distance of the last of the closest within which a node counts as one of them unseen.
+const CERTAINLY_CLOSE: f64 = 1.0;
+
 /// The table of one family, and who we are in it.
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -34,6 +38,7 @@ pub(crate) struct Network {
     pub(crate) size: SizeEstimator<20>,
     external: External,
     silence: Silence,
+    pub(crate) weather: Weather,
     local: SocketAddr,
     /// Ids of ours and the addresses they fit, the one used last first.
     identities: Vec<Identity>,
@@ -65,6 +70,7 @@ impl Network {
             size: SizeEstimator::new(SIZE_WINDOW),
             external: External::new(now, public.map(|ip| SocketAddr::new(ip, local.port()))),
             silence: Silence::default(),
+            weather: Weather::new(),
             local,
             identities: Vec::new(),
             given: config.id.is_some(),
@@ -103,11 +109,21 @@ impl Network {
         self.identities.iter().find(fits).map(|identity| identity.id)
     }
 
-    /// A node answered a request of ours, under the id that was expected.
-    pub(crate) fn answered(&mut self, now: Instant, contact: Contact, rtt: Duration) {
+    /// A node answered a request of ours, under the id that was expected; `late`, if it had stalled.
+    pub(crate) fn answered(&mut self, now: Instant, contact: Contact, rtt: Duration, late: bool) {
+        if self.book.vouches_for(now, &contact.id(), &contact.address()) {
+            self.weather.answered(late);
+        }
         self.silence.answered(&contact);
         self.table.responded(now, contact, rtt);
         self.book.responded(now, contact, rtt);
+    }
+
+    /// A request for the node `id` at `addr` takes longer than usual.
+    pub(crate) fn stalled(&mut self, now: Instant, id: &Id, addr: SocketAddr) {
+        if self.book.vouches_for(now, &kad_id(id), &Endpoint::from(addr)) {
+            self.weather.stalled();
+        }
     }
 
     /// A node was sent a request, under the id it is known by.
@@ -178,10 +194,10 @@ impl Network {
     pub(crate) fn remembered(
         &self,
         now: Instant,
-        target: &Id,
+        target: &mainstay_kad::Id<20>,
         count: usize,
     ) -> impl Iterator<Item = &Contact> {
-        let known = self.book.closest(now, &kad_id(target), count);
+        let known = self.book.closest(now, target, count);
         known
             .into_iter()
             .map(|known| known.contact)
@@ -195,6 +211,18 @@ impl Network {
             && addr != self.local
             && Some(addr) != self.external.address()
             && filter.allows(addr)
+    }
+
+    /// Whether `id` is so close to `target` that it is all but certainly among the `count` closest nodes there.
+    /// Never, before enough of the network was seen to know how dense it is.
+    pub(crate) fn is_certainly_close(&self, target: &Id, id: &Id, count: usize) -> bool {
+        /// How unsure the estimate of the network's size may be.
+        const MOST_ERROR: f64 = 0.25;
+        let Some(size) = self.size.estimate().filter(|size| size.error <= MOST_ERROR) else {
+            return false;
+        };
+        let share = kad_id(target).distance(&kad_id(id)).fraction();
+        share <= size.expected_share(count) * CERTAINLY_CLOSE
     }
 
     /// The port we are reached at, as far as we know.
@@ -347,7 +375,7 @@ mod tests {
         let network = networks.of_mut(Family::V4).unwrap();
         let (id, addr) = (Id::from_bytes([7; 20]), SocketAddr::from(([60, 1, 1, 1], 6881)));
         let elsewhere = SocketAddr::from(([66, 6, 6, 6], 6881));
-        network.answered(now, Contact::new(id, addr), Duration::from_millis(50));
+        network.answered(now, Contact::new(id, addr), Duration::from_millis(50), false);
         for _ in 0..100 {
             network.lost(now, &id, elsewhere);
             network.mistook(&id, elsewhere);

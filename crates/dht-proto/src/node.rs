@@ -117,6 +117,11 @@ impl Node {
                     if pending.purpose == Purpose::Ping {
                         self.upkeep.ping_stalled(pending.to);
                     }
+                    if let Some(id) = pending.id
+                        && let Some(network) = self.networks.of_mut(Family::of(pending.to))
+                    {
+                        network.stalled(now, &id, pending.to);
+                    }
                     let mut scene =
                         Scene { now, wire: &mut self.wire, networks: &mut self.networks };
                     self.asks.handle_stall(&mut scene, &pending);
@@ -376,7 +381,8 @@ impl Node {
     fn learn(&mut self, now: Instant, contact: Contact, pending: &Pending, ip: Option<SocketAddr>) {
         let family = contact.family();
         let Some(network) = self.networks.of_mut(family) else { return };
-        network.answered(now, contact, now.saturating_duration_since(pending.sent));
+        let rtt = now.saturating_duration_since(pending.sent);
+        network.answered(now, contact, rtt, pending.stalled);
         let Some(seen) = ip else { return };
         let Some(addr) = network.vote(now, &mut self.wire.rng, contact.addr().ip(), seen) else {
             return;

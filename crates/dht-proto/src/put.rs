@@ -15,6 +15,13 @@ pub(crate) struct Note {
     pub(crate) holds: Option<i64>,
 }
 
+impl Note {
+    /// The node as one to store at, if it takes stores.
+    pub(crate) fn holder(&self, contact: Contact) -> Option<Holder> {
+        Some(Holder { contact, token: self.token.clone()?, holds: self.holds })
+    }
+}
+
 /// A node to store at.
 #[derive(Debug, Clone)]
 pub(crate) struct Holder {
@@ -49,9 +56,24 @@ pub(crate) struct Storing {
 }
 
 impl Storing {
-    /// `holders` in order, the closest first.
-    pub(crate) fn new(holders: impl DoubleEndedIterator<Item = Holder>, wanted: usize) -> Self {
-        Self { rest: holders.rev().collect(), wanted, stages: BTreeMap::new() }
+    /// Nobody to store at yet.
+    pub(crate) fn new(wanted: usize) -> Self {
+        Self { rest: Vec::new(), wanted, stages: BTreeMap::new() }
+    }
+
+    /// Somebody who is all but certainly among the closest, while others are still being looked for. A quarter
+    /// of the copies is kept for those who are found last: they are the closest.
+    pub(crate) fn offer(&mut self, holder: Holder) {
+        if self.stages.len() + self.rest.len() < self.wanted * 3 / 4 {
+            self.rest.push(holder);
+        }
+    }
+
+    /// All the `holders` there are, in order, the closest first.
+    pub(crate) fn settle(&mut self, holders: Vec<Holder>) {
+        self.rest = holders;
+        self.rest.retain(|holder| !self.stages.contains_key(&holder.contact.addr()));
+        self.rest.reverse();
     }
 
     /// The next node to store at, counted as asked; `None` if nobody is to be asked at the moment.
@@ -84,6 +106,11 @@ impl Storing {
         stored >= self.wanted || (idle && (stored > 0 || self.count(Stage::Stalled) == 0))
     }
 
+    /// How many copies are wanted.
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted
+    }
+
     pub(crate) fn asked(&self) -> usize {
         self.stages.len()
     }
@@ -105,12 +132,14 @@ mod tests {
     use super::*;
 
     fn storing(holders: u16, wanted: usize) -> Storing {
-        let holder = |port| Holder {
-            contact: Contact::new(Id::from_bytes([1; 20]), addr(port)),
-            token: Box::default(),
-            holds: None,
-        };
-        Storing::new((1..=holders).map(holder), wanted)
+        let mut storing = Storing::new(wanted);
+        storing.settle((1..=holders).map(holder).collect());
+        storing
+    }
+
+    fn holder(port: u16) -> Holder {
+        let contact = Contact::new(Id::from_bytes([1; 20]), addr(port));
+        Holder { contact, token: Box::default(), holds: None }
     }
 
     fn addr(port: u16) -> SocketAddr {
@@ -130,6 +159,24 @@ mod tests {
         storing.report(addr(1), Stage::Stalled);
         assert_eq!(drain(&mut storing), [5]);
         for port in [3, 4, 5] {
+            storing.report(addr(port), Stage::Stored);
+        }
+        assert!(storing.is_done());
+    }
+
+    #[test]
+    fn some_are_asked_early_and_the_closest_for_the_rest() {
+        let mut storing = Storing::new(4);
+        for port in [2, 9, 7, 8] {
+            storing.offer(holder(port));
+        }
+        assert_eq!(drain(&mut storing), [7, 9, 2]);
+        storing.settle((1..=6).map(holder).collect());
+        assert_eq!(drain(&mut storing), [1]);
+        storing.report(addr(7), Stage::Failed);
+        assert_eq!(drain(&mut storing), [3]);
+        for port in [1, 2, 3, 9] {
+            assert!(!storing.is_done());
             storing.report(addr(port), Stage::Stored);
         }
         assert!(storing.is_done());

@@ -50,6 +50,9 @@ pub struct PutReport {
     pub timed_out: usize,
     /// From the ask to the first acknowledgement.
     pub first_stored: Duration,
+    /// From the ask to the acknowledgement that made half of the copies wanted
+    /// ([`Config::store_at`](crate::Config::store_at)); `None` if they were never that many.
+    pub quorum: Option<Duration>,
 }
 
 /// One node's answer to a request for samples

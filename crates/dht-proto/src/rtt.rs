@@ -60,6 +60,54 @@ impl RoundTrips {
     }
 }
 
+/// How many requests get lost on the way, judged by nodes that answered of late: their silence says more about
+/// the network than about them.
+#[derive(Debug)]
+pub(crate) struct Weather {
+    /// The share lost, in parts of 65,536: a moving average over some thirty requests.
+    lost: u32,
+    /// The share of nodes that answered when they were asked twice, in the same parts: where nodes died and
+    /// nothing gets lost, hardly any do.
+    worth: u32,
+}
+
+impl Weather {
+    const ALL: u32 = 1 << 16;
+    const WINDOW: u32 = 32;
+
+    pub(crate) fn new() -> Self {
+        Self { lost: 0, worth: Self::ALL / 2 }
+    }
+
+    /// So many nodes were asked twice, and so many of them answered.
+    pub(crate) fn asked_twice(&mut self, asked: usize, answered: usize) {
+        for n in 0..asked {
+            let one = if n < answered { Self::ALL } else { 0 };
+            self.worth = (self.worth * 15 + one) / 16;
+        }
+    }
+
+    /// A node that we can rely on answered. After it had stalled, that takes back what was noted then.
+    pub(crate) fn answered(&mut self, stalled: bool) {
+        for _ in 0..=usize::from(stalled) {
+            self.lost -= self.lost / Self::WINDOW;
+        }
+    }
+
+    /// A node that we can rely on did not answer in the usual time.
+    pub(crate) fn stalled(&mut self) {
+        self.lost += (Self::ALL - self.lost) / Self::WINDOW;
+        // In time, it is worth another try.
+        self.worth += (Self::ALL / 2).saturating_sub(self.worth) / 512;
+    }
+
+    /// Whether so much is lost that asking twice is worth it: one request in seven, which is what one packet
+    /// lost in thirteen makes. Not if it turned out to be in vain.
+    pub(crate) fn is_rough(&self) -> bool {
+        self.lost > Self::ALL / 7 && self.worth > Self::ALL / 16
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +130,30 @@ mod tests {
             trips.measured(Duration::from_micros(80));
         }
         assert_eq!(trips.patience(), FLOOR);
+    }
+
+    #[test]
+    fn the_weather_is_rough_when_reliable_nodes_fall_silent_and_calms_when_they_answer() {
+        let mut weather = Weather::new();
+        for n in 0..300 {
+            if n % 10 == 0 {
+                weather.stalled()
+            } else {
+                weather.answered(false)
+            }
+            assert!(!weather.is_rough());
+        }
+        for _ in 0..20 {
+            weather.stalled();
+        }
+        assert!(weather.is_rough());
+        let mut futile = Weather { ..weather };
+        futile.asked_twice(60, 0);
+        assert!(!futile.is_rough());
+        for _ in 0..60 {
+            weather.answered(true);
+        }
+        assert!(!weather.is_rough());
     }
 
     #[test]

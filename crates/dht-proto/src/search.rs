@@ -48,6 +48,8 @@ pub(crate) struct Search {
     report: LookupReport,
     /// Visits that stalled and were neither answered nor lost yet.
     stalling: usize,
+    /// How many acknowledgements make a put safe.
+    quorum: usize,
     tally: Tally,
 }
 
@@ -57,10 +59,11 @@ struct Tally {
     stored: Vec<RemoteNode>,
     refused: Vec<(RemoteNode, i64)>,
     first_stored: Duration,
+    quorum: Option<Duration>,
 }
 
 impl Search {
-    pub(crate) fn new(now: Instant, id: QueryId, goal: Goal, origin: Origin) -> Self {
+    pub(crate) fn new(now: Instant, id: QueryId, goal: Goal, origin: Origin, pace: Pace) -> Self {
         Self {
             id,
             goal,
@@ -69,6 +72,7 @@ impl Search {
             began: now,
             report: LookupReport::default(),
             stalling: 0,
+            quorum: pace.quorum(),
             tally: Tally::default(),
         }
     }
@@ -134,12 +138,15 @@ impl Search {
             Worth::Hints | Worth::Value { .. } => {
                 self.report.answered += 1;
                 let rtt = scene.now.saturating_duration_since(pending.sent);
-                let nodes = leg.take(scene, contact, note(response), response);
+                let nodes = leg.take(&self.goal, scene, contact, note(response), response);
                 StepKind::Answered { rtt, nodes }
             }
         };
         self.trace(scene, pending.to, Some(from.id), what);
         if let Worth::Value { seq } = worth {
+            if self.goal.finds() {
+                self.legs.iter_mut().for_each(Leg::found);
+            }
             self.report.values += 1;
             self.report.first_value.get_or_insert(scene.now.saturating_duration_since(self.began));
             self.trace(scene, pending.to, Some(from.id), StepKind::Value { seq });
@@ -150,19 +157,26 @@ impl Search {
     /// A node answered under another id than it is known by: whatever it says is not what was asked for.
     pub(crate) fn handle_wrong_id(&mut self, scene: &mut Scene<'_>, pending: &Pending, id: Id) {
         self.report.invalid += 1;
-        self.lose(scene, pending, Some(id), StepKind::WrongId);
+        self.fail(scene, pending, Some(id), StepKind::WrongId);
     }
 
     /// A node answered a visit with an error.
     pub(crate) fn handle_error(&mut self, scene: &mut Scene<'_>, pending: &Pending, code: i64) {
         self.report.errors += 1;
-        self.lose(scene, pending, pending.id, StepKind::Error { code });
+        self.fail(scene, pending, pending.id, StepKind::Error { code });
     }
 
     /// A node left a visit unanswered until the timeout, or cannot be reached.
     pub(crate) fn handle_loss(&mut self, scene: &mut Scene<'_>, pending: &Pending) {
         self.report.timed_out += 1;
-        self.lose(scene, pending, pending.id, StepKind::TimedOut);
+        if let Some(leg) = self.leg(pending.to)
+            && leg.is_walking()
+        {
+            leg.lose(pending.to);
+            self.stalling -= usize::from(pending.stalled);
+        }
+        self.trace(scene, pending.to, pending.id, StepKind::TimedOut);
+        self.pump(scene);
     }
 
     /// A visit or a store request takes longer than usual.
@@ -172,7 +186,7 @@ impl Search {
             if !visit {
                 leg.report(pending.to, Stage::Stalled);
             } else if leg.is_walking() {
-                leg.stall(pending.to);
+                leg.stall(scene, pending.to);
                 self.stalling += 1;
             }
         }
@@ -196,11 +210,15 @@ impl Search {
         let (query, rtt) = (self.id, scene.now.saturating_duration_since(pending.sent));
         let (event, what) = match refusal {
             None => {
-                if self.tally.stored.is_empty() {
-                    self.tally.first_stored = scene.now.saturating_duration_since(self.began);
-                }
+                let elapsed = scene.now.saturating_duration_since(self.began);
                 self.tally.stored.push(node);
                 let stored = self.tally.stored.len();
+                if stored == 1 {
+                    self.tally.first_stored = elapsed;
+                }
+                if stored == self.quorum {
+                    self.tally.quorum = Some(elapsed);
+                }
                 (Event::Stored { query, node, stored }, StepKind::Stored { rtt })
             }
             Some(code) => {
@@ -222,7 +240,8 @@ impl Search {
         self.pump(scene);
     }
 
-    fn lose(&mut self, scene: &mut Scene<'_>, pending: &Pending, id: Option<Id>, what: StepKind) {
+    /// A visit came to nothing for good.
+    fn fail(&mut self, scene: &mut Scene<'_>, pending: &Pending, id: Option<Id>, what: StepKind) {
         if let Some(leg) = self.leg(pending.to)
             && leg.is_walking()
         {

@@ -25,7 +25,8 @@ pub use outcome::{Answer, Ending, Outcome, Phase, Responder, Stats};
 ///
 /// The walk ends when the K closest live nodes known have answered and no closer one is in flight
 /// or waiting to be asked; or when nobody is left. It always ends, if every query is at last
-/// reported: each address is asked once, and [`visits`](LookupConfig::visits) caps the queries. A
+/// reported: each address is asked once, or [twice](Self::ask_twice) where queries are lost, and
+/// [`visits`](LookupConfig::visits) caps the queries. A
 /// stalled query holds neither a slot nor the end of the walk, unless nobody else is left; its
 /// answer counts as long as the walk goes on. That is where we differ from the paper, which waits:
 /// the slowest of K dead nodes would set the time of every lookup.
@@ -41,6 +42,7 @@ pub struct Lookup<C: Contact<N>, const N: usize, T = ()> {
     pending: Vec<Pending<C::Address>>,
     phase: Phase,
     stats: Stats,
+    twice: bool,
 }
 
 /// A query that is neither answered nor failed.
@@ -63,6 +65,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
             pending: Vec::new(),
             phase: Phase::Approaching,
             stats: Stats::default(),
+            twice: false,
         }
     }
 
@@ -71,6 +74,25 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
     pub fn excluding(mut self, own: Id<N>) -> Self {
         self.candidates.exclude(own);
         self
+    }
+
+    /// Whether a node that stalls is asked a second time, if it still matters then. An answer to
+    /// either query counts.
+    ///
+    /// For networks that lose queries: where nodes are dead it only costs messages. The owner may
+    /// change its mind at any time; at first nobody is asked twice.
+    pub const fn ask_twice(&mut self, twice: bool) {
+        self.twice = twice;
+    }
+
+    /// From here on only so many of the closest must have answered; more than before is ignored.
+    ///
+    /// For a walk that has found what it was to find: who looks for something absent must ask
+    /// more widely before it says so.
+    pub fn narrow(&mut self, closest: usize) {
+        self.config.closest = self.config.closest.min(closest.max(1));
+        self.candidates.answered(&self.config);
+        self.advance();
     }
 
     /// Where the walk goes.
@@ -165,6 +187,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
                     return Answer::Mismatch;
                 };
                 candidate.contact = from;
+                self.stats.second_answers += usize::from(candidate.twice);
                 candidate.state = State::Answered(extra);
                 candidate.depth + 1
             }
@@ -202,19 +225,38 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         }
     }
 
+    /// A query to this address timed out. As [`failed`](Self::failed), unless a
+    /// [second](Self::ask_twice) one is in flight or due.
+    pub fn lost(&mut self, address: &C::Address) {
+        let Some(at) = self.pending.iter().position(|query| query.address == *address) else {
+            return;
+        };
+        let due = self.pending[at].slot.and_then(|slot| self.candidates.get(slot));
+        let due = due.is_some_and(|candidate| matches!(candidate.state, State::Again));
+        let another = self.pending.iter().filter(|query| query.address == *address).count() > 1;
+        if self.is_settled() || !(due || another) {
+            return self.failed(address);
+        }
+        self.pending.remove(at);
+        self.stats.failures += 1;
+        self.advance();
+    }
+
     /// The query to this address takes longer than usual: its slot is free for another, its answer
     /// still counts. Say [`failed`](Self::failed) in the end if it does not come.
     pub fn stalled(&mut self, address: &C::Address) {
         if self.is_settled() {
             return;
         }
-        let query = self.pending.iter_mut().find(|query| query.address == *address);
-        if let Some(query) = query.filter(|query| !query.stalled) {
+        let mut queries = self.pending.iter_mut();
+        let query = queries.find(|query| query.address == *address && !query.stalled);
+        if let Some(query) = query {
             query.stalled = true;
             if let Some(slot) = query.slot
                 && let Some(candidate) = self.candidates.get_mut(slot)
             {
-                candidate.state = State::Stalled;
+                let again = self.twice && !candidate.twice;
+                candidate.state = if again { State::Again } else { State::Stalled };
             }
             self.stats.stalls += 1;
             self.advance();
@@ -225,7 +267,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
     pub fn responders(&self) -> impl Iterator<Item = (&C, &T)> {
         self.candidates.iter().filter_map(|(_, candidate)| match &candidate.state {
             State::Answered(extra) => Some((&candidate.contact, extra)),
-            State::Fresh | State::InFlight | State::Stalled => None,
+            State::Fresh | State::InFlight | State::Stalled | State::Again => None,
         })
     }
 
@@ -238,7 +280,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         let responders =
             self.candidates.into_sorted().filter_map(|candidate| match candidate.state {
                 State::Answered(extra) => Some(Responder { contact: candidate.contact, extra }),
-                State::Fresh | State::InFlight | State::Stalled => None,
+                State::Fresh | State::InFlight | State::Stalled | State::Again => None,
             });
         Outcome { ending, responders: responders.collect(), stats: self.stats }
     }
@@ -249,7 +291,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         let mut fresh = None;
         for (slot, candidate) in self.candidates.iter() {
             match candidate.state {
-                State::Fresh => {
+                State::Fresh | State::Again => {
                     fresh = Some(slot);
                     break;
                 }
@@ -262,6 +304,8 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         }
         if let Some(slot) = fresh {
             let candidate = self.candidates.get_mut(slot)?;
+            candidate.twice = matches!(candidate.state, State::Again);
+            self.stats.second_queries += usize::from(candidate.twice);
             candidate.state = State::InFlight;
             return Some((candidate.contact.clone(), Some(slot)));
         }
@@ -271,9 +315,12 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         Some((self.unidentified.remove(0), None))
     }
 
+    /// Takes the query to this address, or both if it was asked twice.
     fn take_pending(&mut self, address: &C::Address) -> Option<Pending<C::Address>> {
         let at = self.pending.iter().position(|query| query.address == *address)?;
-        Some(self.pending.remove(at))
+        let query = self.pending.remove(at);
+        self.pending.retain(|query| query.address != *address);
+        Some(query)
     }
 
     /// Brings the phase up to date with what is known.
@@ -288,7 +335,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
             let live = match candidate.state {
                 State::Stalled => continue,
                 State::Answered(_) => true,
-                State::Fresh | State::InFlight => false,
+                State::Fresh | State::InFlight | State::Again => false,
             };
             first_live_answered.get_or_insert(live);
             waiting |= !live;

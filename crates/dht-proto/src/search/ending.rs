@@ -96,6 +96,7 @@ impl Search {
             refused: self.tally.refused,
             timed_out,
             first_stored: self.tally.first_stored,
+            quorum: self.tally.quorum,
         })
     }
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use mainstay_kad::{Ending, Lookup, LookupConfig};
+use mainstay_kad::{Answer, Ending, Lookup, LookupConfig};
 use mainstay_krpc::{AnnouncePort, Method, Put, Response, Want};
 
 use super::Scene;
@@ -19,6 +19,8 @@ use crate::{Config, QueryId, RemoteNode, StepKind};
 
 /// How many contacts a walk starts from.
 const SEEDS: usize = 16;
+/// How many it is given at most, when those were not enough.
+const MOST_SEEDS: usize = 256;
 
 /// How a search walks and how many copies it stores.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +28,7 @@ pub(crate) struct Pace {
     concurrency: usize,
     visits: usize,
     store_at: usize,
+    eager: bool,
 }
 
 impl Pace {
@@ -34,11 +37,19 @@ impl Pace {
             concurrency: config.concurrency.max(1),
             visits: config.max_visits,
             store_at: config.store_at.clamp(1, 20),
+            eager: config.eager_puts,
         }
     }
 
+    /// As many as are stored at, and as many to look for what may be stored there: before a value counts as
+    /// absent, all of them must have been asked.
     fn closest(self, goal: &Goal) -> usize {
-        if goal.stores() { self.store_at.max(NODES) } else { NODES }
+        if goal.stores() || goal.finds() { self.store_at.max(NODES) } else { NODES }
+    }
+
+    /// How many acknowledgements make a put safe: half of the copies.
+    pub(super) fn quorum(self) -> usize {
+        self.store_at.div_ceil(2)
     }
 
     fn lookup(self, goal: &Goal) -> LookupConfig {
@@ -59,16 +70,46 @@ pub(crate) struct Leg {
     pub(crate) family: Family,
     /// The closest nodes that answered; known once the walk has settled.
     pub(crate) closest: Vec<RemoteNode>,
-    store_at: usize,
+    eager: bool,
     state: State,
 }
 
 /// Walking → storing, if the goal is to store → done.
 #[derive(Debug)]
 enum State {
-    Walking(Box<Lookup<Contact, 20, Note>>),
+    Walking(Box<Walk>),
     Storing(Storing),
     Done { asked: usize },
+}
+
+/// A walk, and the copies stored on the way.
+#[derive(Debug)]
+struct Walk {
+    lookup: Lookup<Contact, 20, Note>,
+    /// How many contacts near the target it was given to start from.
+    seeds: usize,
+    closest: usize,
+    early: Storing,
+}
+
+impl Walk {
+    /// Where nobody but stalled nodes is left and too few have answered, goes on from contacts farther off;
+    /// true if there are any. Where nine of ten nodes are dead, those who answer name too few who live.
+    fn reseed(&mut self, family: Family, scene: &Scene<'_>) -> bool {
+        let stuck = !self.lookup.is_settled() && self.lookup.in_flight() == 0;
+        if !stuck || self.seeds >= MOST_SEEDS || self.lookup.responders().count() >= self.closest {
+            return false;
+        }
+        let Some(network) = scene.networks.of(family) else { return false };
+        self.seeds *= 2;
+        let target = *self.lookup.target();
+        let mut fresh = false;
+        let remembered = network.remembered(scene.now, &target, self.seeds);
+        for seed in remembered.chain(network.table.closest(&target, self.seeds)) {
+            fresh |= self.lookup.add(*seed);
+        }
+        fresh
+    }
 }
 
 impl Leg {
@@ -88,7 +129,7 @@ impl Leg {
             let asked = Family::of(*addr) == network.family
                 && Scope::of(*addr) != Scope::Never
                 && lookup.add_unidentified(Contact::unidentified(*addr));
-            return asked.then(|| Self::walking(network.family, pace, lookup));
+            return asked.then(|| Self::walking(network.family, goal, pace, lookup));
         }
         let table = &network.table;
         let living = table.closest(&target, SEEDS);
@@ -103,19 +144,25 @@ impl Leg {
                 known += usize::from(lookup.add(*spare));
             }
         }
-        for remembered in network.remembered(now, &goal.target(), SEEDS) {
+        for remembered in network.remembered(now, &target, SEEDS) {
             known += usize::from(lookup.add(*remembered));
         }
         let failing = if living.len() < NODES { SEEDS } else { 0 };
         for seed in living.into_iter().chain(table.closest_even_failing(&target, failing)) {
             known += usize::from(lookup.add(*seed));
         }
-        (known > 0).then(|| Self::walking(network.family, pace, lookup))
+        (known > 0).then(|| Self::walking(network.family, goal, pace, lookup))
     }
 
-    fn walking(family: Family, pace: Pace, lookup: Lookup<Contact, 20, Note>) -> Self {
-        let state = State::Walking(Box::new(lookup));
-        Self { family, closest: Vec::new(), store_at: pace.store_at, state }
+    fn walking(family: Family, goal: &Goal, pace: Pace, lookup: Lookup<Contact, 20, Note>) -> Self {
+        let walk = Walk {
+            lookup,
+            seeds: SEEDS,
+            closest: pace.closest(goal),
+            early: Storing::new(pace.store_at),
+        };
+        let state = State::Walking(Box::new(walk));
+        Self { family, closest: Vec::new(), eager: pace.eager, state }
     }
 
     pub(crate) fn is_walking(&self) -> bool {
@@ -129,7 +176,7 @@ impl Leg {
     /// How many nodes were asked to store.
     pub(crate) fn asked_to_store(&self) -> usize {
         match &self.state {
-            State::Walking(_) => 0,
+            State::Walking(walk) => walk.early.asked(),
             State::Storing(storing) => storing.asked(),
             State::Done { asked } => *asked,
         }
@@ -137,19 +184,21 @@ impl Leg {
 
     /// Whether the walk has answers and waits for nobody but stalled nodes.
     pub(crate) fn only_stalls(&self) -> bool {
-        let State::Walking(lookup) = &self.state else { return false };
+        let State::Walking(walk) = &self.state else { return false };
+        let lookup = &walk.lookup;
         !lookup.is_settled() && lookup.in_flight() == 0 && lookup.responders().next().is_some()
     }
 
     /// Uses an answer; says how many nodes it named.
     pub(crate) fn take(
         &mut self,
+        goal: &Goal,
         scene: &mut Scene<'_>,
         contact: Contact,
         note: Note,
         response: &Response<'_>,
     ) -> usize {
-        let State::Walking(lookup) = &mut self.state else { return 0 };
+        let State::Walking(walk) = &mut self.state else { return 0 };
         let mut named = Vec::new();
         for family in Family::BOTH {
             let others = scene.networks.hear(scene.now, contact.addr(), named_in(response, family));
@@ -158,20 +207,51 @@ impl Leg {
             }
         }
         let count = named.len();
-        lookup.responded(contact, note, named);
+        let early = if self.eager && goal.is_eager() { note.holder(contact) } else { None };
+        let counted = walk.lookup.responded(contact, note, named) == Answer::Counted;
+        if let Some(holder) = early.filter(|_| counted)
+            && scene.networks.of(self.family).is_some_and(|network| {
+                network.is_certainly_close(&goal.target(), &contact.key(), walk.early.wanted())
+            })
+        {
+            walk.early.offer(holder);
+        }
         count
     }
 
-    pub(crate) fn fail(&mut self, addr: SocketAddr) {
+    /// A value was found: a lookup need not look as widely any more as for one that may be absent.
+    pub(crate) fn found(&mut self) {
         match &mut self.state {
-            State::Walking(lookup) => lookup.failed(&Endpoint::from(addr)),
+            State::Walking(walk) => walk.lookup.narrow(NODES),
             State::Storing(_) | State::Done { .. } => {}
         }
     }
 
-    pub(crate) fn stall(&mut self, addr: SocketAddr) {
+    /// A visit timed out.
+    pub(crate) fn lose(&mut self, addr: SocketAddr) {
         match &mut self.state {
-            State::Walking(lookup) => lookup.stalled(&Endpoint::from(addr)),
+            State::Walking(walk) => walk.lookup.lost(&Endpoint::from(addr)),
+            State::Storing(_) | State::Done { .. } => {}
+        }
+    }
+
+    /// A visit was answered with something that cannot be used.
+    pub(crate) fn fail(&mut self, addr: SocketAddr) {
+        match &mut self.state {
+            State::Walking(walk) => walk.lookup.failed(&Endpoint::from(addr)),
+            State::Storing(_) | State::Done { .. } => {}
+        }
+    }
+
+    /// A visit takes longer than usual; where much is lost, another datagram follows.
+    pub(crate) fn stall(&mut self, scene: &Scene<'_>, addr: SocketAddr) {
+        let rough =
+            scene.networks.of(self.family).is_some_and(|network| network.weather.is_rough());
+        match &mut self.state {
+            State::Walking(walk) => {
+                walk.lookup.ask_twice(rough);
+                walk.lookup.stalled(&Endpoint::from(addr));
+            }
             State::Storing(_) | State::Done { .. } => {}
         }
     }
@@ -180,7 +260,8 @@ impl Leg {
     pub(crate) fn report(&mut self, addr: SocketAddr, stage: Stage) -> bool {
         match &mut self.state {
             State::Storing(storing) => storing.report(addr, stage),
-            State::Walking(_) | State::Done { .. } => false,
+            State::Walking(walk) => walk.early.report(addr, stage),
+            State::Done { .. } => false,
         }
     }
 
@@ -193,12 +274,21 @@ impl Leg {
         scene: &mut Scene<'_>,
         sent: &mut Vec<(Contact, StepKind)>,
     ) {
-        if let State::Walking(lookup) = &mut self.state {
-            while let Some(contact) = lookup.next() {
-                visit(query, goal, scene, &contact);
-                sent.push((contact, StepKind::Asked));
+        if let State::Walking(walk) = &mut self.state {
+            while let Some(holder) = walk.early.next() {
+                store(query, goal, scene, &holder);
+                sent.push((holder.contact, StepKind::Storing));
             }
-            if lookup.is_settled() {
+            loop {
+                while let Some(contact) = walk.lookup.next() {
+                    visit(query, goal, scene, &contact);
+                    sent.push((contact, StepKind::Asked));
+                }
+                if !walk.reseed(self.family, scene) {
+                    break;
+                }
+            }
+            if walk.lookup.is_settled() {
                 self.settle(goal, scene);
             }
         }
@@ -215,25 +305,29 @@ impl Leg {
 
     /// Ends the walk, wherever it stands.
     pub(crate) fn settle(&mut self, goal: &Goal, scene: &mut Scene<'_>) {
-        let done = State::Done { asked: 0 };
-        let State::Walking(lookup) = std::mem::replace(&mut self.state, done) else { return };
+        let done = State::Done { asked: self.asked_to_store() };
+        let State::Walking(walk) = std::mem::replace(&mut self.state, done) else { return };
+        let Walk { lookup, early: mut storing, .. } = *walk;
         let target = *lookup.target();
         let outcome = lookup.into_outcome();
         let nearest = outcome.responders.iter().take(NODES);
         self.closest =
             nearest.clone().map(|responder| RemoteNode::from(&responder.contact)).collect();
-        if let Some(network) = scene.networks.of_mut(self.family)
-            && outcome.ending == Ending::Converged
-        {
-            let ids = nearest.map(|responder| kad_id(&responder.contact.key()));
-            network.size.observe(&target, ids);
+        if let Some(network) = scene.networks.of_mut(self.family) {
+            network.weather.asked_twice(outcome.stats.second_queries, outcome.stats.second_answers);
+            if outcome.ending == Ending::Converged {
+                let ids = nearest.map(|responder| kad_id(&responder.contact.key()));
+                network.size.observe(&target, ids);
+            }
         }
         if goal.stores() && !goal.is_outdated(true) {
-            let holders = outcome.responders.into_iter().filter_map(|responder| {
-                let Note { token, holds } = responder.extra;
-                Some(Holder { contact: responder.contact, token: token?, holds })
-            });
-            self.state = State::Storing(Storing::new(holders, self.store_at));
+            let responders = outcome.responders.into_iter();
+            storing.settle(
+                responders
+                    .filter_map(|responder| responder.extra.holder(responder.contact))
+                    .collect(),
+            );
+            self.state = State::Storing(storing);
         }
     }
 }

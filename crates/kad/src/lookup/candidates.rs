@@ -8,13 +8,15 @@ use crate::{Contact, Distance, Id};
 
 /// Where one candidate stands. Failed candidates are not kept: only their place is remembered.
 ///
-/// `Fresh` → `InFlight` (asked) → `Answered`, or → `Stalled` (slow) → `Answered`; from `InFlight`
-/// and `Stalled` a candidate may also fail and disappear.
+/// `Fresh` → `InFlight` (asked) → `Answered`, or → `Stalled` (slow) → `Answered`. Where requests are
+/// lost, `InFlight` → `Again` (to be asked a second time) → `InFlight`, once. From any of them a
+/// candidate that was asked may also fail and disappear.
 #[derive(Debug, Clone)]
 pub(super) enum State<T> {
     Fresh,
     InFlight,
     Stalled,
+    Again,
     Answered(T),
 }
 
@@ -24,6 +26,8 @@ pub(super) struct Candidate<C, T> {
     pub(super) state: State<T>,
     /// Answers between a seed and this candidate.
     pub(super) depth: usize,
+    /// Whether it was asked twice.
+    pub(super) twice: bool,
 }
 
 /// A place in the order: sixteen bytes, so that keeping the order is cheap.
@@ -124,7 +128,7 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         }
         self.places.insert(place);
         self.subnets.insert(subnet);
-        self.insert(at, Candidate { contact, state: State::Fresh, depth });
+        self.insert(at, Candidate { contact, state: State::Fresh, depth, twice: false });
         true
     }
 
@@ -141,7 +145,8 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
             return false;
         }
         self.subnets.insert(contact.subnet());
-        self.insert(at, Candidate { contact, state: State::Answered(extra), depth: 0 });
+        let state = State::Answered(extra);
+        self.insert(at, Candidate { contact, state, depth: 0, twice: false });
         true
     }
 

@@ -51,6 +51,10 @@ pub struct Outcome<C, T> {
 /// Counters of one lookup.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
+    /// Queries sent to nodes that had stalled once; they are among the visits.
+    pub second_queries: usize,
+    /// Nodes asked twice that answered, be it the first query or the second.
+    pub second_answers: usize,
     /// Nodes asked.
     pub visits: usize,
     /// Answers that counted.
