@@ -16,7 +16,6 @@ use crate::swarm::{TODAY, ending, start};
 
 /// How a member of the crowd behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "tests of liars follow")]
 pub(crate) enum Nature {
     Honest,
     /// In others' tables, but gone.

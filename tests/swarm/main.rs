@@ -13,6 +13,7 @@ mod swarm;
 mod amplification;
 mod attacks;
 mod crowd;
+mod crowding;
 mod families;
 mod figures;
 mod floods;

@@ -4,7 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use mainstay_kad::{Book, BookConfig, Contact as _, SizeEstimator, Table, TableConfig};
+use mainstay_kad::{
+    Book, BookConfig, Contact as _, SizeEstimate, SizeEstimator, Table, TableConfig,
+};
 use mainstay_krpc::{Id, Want, bep42};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -216,13 +218,20 @@ impl Network {
     /// Whether `id` is so close to `target` that it is all but certainly among the `count` closest nodes there.
     /// Never, before enough of the network was seen to know how dense it is.
     pub(crate) fn is_certainly_close(&self, target: &Id, id: &Id, count: usize) -> bool {
-        /// How unsure the estimate of the network's size may be.
-        const MOST_ERROR: f64 = 0.25;
-        let Some(size) = self.size.estimate().filter(|size| size.error <= MOST_ERROR) else {
-            return false;
-        };
+        let Some(size) = self.reliable_size() else { return false };
         let share = kad_id(target).distance(&kad_id(id)).fraction();
         share <= size.expected_share(count) * CERTAINLY_CLOSE
+    }
+
+    /// How many nodes there are, if we know it well.
+    pub(crate) fn known_size(&self) -> Option<u64> {
+        self.reliable_size().map(nodes_of)
+    }
+
+    fn reliable_size(&self) -> Option<SizeEstimate> {
+        /// How unsure the estimate of the network's size may be.
+        const MOST_ERROR: f64 = 0.25;
+        self.size.estimate().filter(|size| size.error <= MOST_ERROR)
     }
 
     /// The port we are reached at, as far as we know.
@@ -231,17 +240,11 @@ impl Network {
     }
 
     pub(crate) fn info(&self) -> FamilyInfo {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a float saturates, and a number of nodes is positive"
-        )]
-        let nodes = |estimate: mainstay_kad::SizeEstimate| estimate.nodes.round() as u64;
         FamilyInfo {
             id: self.id,
             public: self.external.address(),
             nodes: self.table.len(),
-            network_size: self.size.estimate().map(nodes),
+            network_size: self.size.estimate().map(nodes_of),
         }
     }
 }
@@ -359,6 +362,15 @@ fn table_config() -> TableConfig {
 
 fn book_config(config: &Config) -> BookConfig {
     BookConfig { capacity: config.contacts, ..BookConfig::default() }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float saturates, and a number of nodes is positive"
+)]
+fn nodes_of(estimate: SizeEstimate) -> u64 {
+    estimate.nodes.round() as u64
 }
 
 #[cfg(test)]

@@ -32,6 +32,10 @@ pub struct LookupReport {
     pub cut_short: bool,
     /// The closest nodes that answered, closest first.
     pub closest: Vec<RemoteNode>,
+    /// How many nodes were passed over because more stand near the target than the size of the network lets
+    /// expect. Unless it is 0, somebody has most likely placed nodes there to hide or to refuse what is stored;
+    /// then the copies were spread, or looked for, beyond them.
+    pub crowded: usize,
 }
 
 /// A put or announce that at least one node acknowledged.

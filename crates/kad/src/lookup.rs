@@ -58,9 +58,10 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
     /// A walk to `target` that knows nobody yet: [`add`](Self::add) seeds before the first
     /// [`next`](Self::next).
     pub fn new(target: Id<N>, config: LookupConfig) -> Self {
+        let candidates = Candidates::new(target, config.network_size);
         Self {
             config: config.sane(),
-            candidates: Candidates::new(target),
+            candidates,
             unidentified: Vec::new(),
             pending: Vec::new(),
             phase: Phase::Approaching,
@@ -113,6 +114,12 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
     /// What it has cost up to here.
     pub const fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// How many contacts were passed over because more stand near the target than
+    /// [`network_size`](LookupConfig::network_size) lets expect: an alarm, unless it is 0.
+    pub fn crowded(&self) -> usize {
+        self.candidates.crowded()
     }
 
     /// Queries in flight that were not declared slow: never more than the configured parallelism.

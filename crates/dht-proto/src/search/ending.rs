@@ -18,6 +18,7 @@ impl Search {
         // What still stalls at the end was not answered either; what was just sent may yet be.
         report.timed_out += self.stalling;
         report.closest = self.closest();
+        report.crowded = self.legs.iter().map(|leg| leg.crowded).sum();
         (self.outcome(&report), report)
     }
 

@@ -52,8 +52,10 @@ impl Pace {
         self.store_at.div_ceil(2)
     }
 
-    fn lookup(self, goal: &Goal) -> LookupConfig {
+    fn lookup(self, goal: &Goal, network: &Network) -> LookupConfig {
+        let guarded = goal.stores() || goal.finds();
         LookupConfig {
+            network_size: network.known_size().filter(|_| guarded),
             closest: self.closest(goal),
             parallelism: self.concurrency,
             // The neighbours of the closest must all be asked anyway.
@@ -70,6 +72,8 @@ pub(crate) struct Leg {
     pub(crate) family: Family,
     /// The closest nodes that answered; known once the walk has settled.
     pub(crate) closest: Vec<RemoteNode>,
+    /// How many nodes were passed over because too many stood near the target.
+    pub(crate) crowded: usize,
     eager: bool,
     state: State,
 }
@@ -124,7 +128,8 @@ impl Leg {
         bootstrap: impl Iterator<Item = SocketAddr>,
     ) -> Option<Self> {
         let target = kad_id(&goal.target());
-        let mut lookup = Lookup::new(target, pace.lookup(goal)).excluding(kad_id(&network.id));
+        let mut lookup =
+            Lookup::new(target, pace.lookup(goal, network)).excluding(kad_id(&network.id));
         if let Goal::Ping { addr } = goal {
             let asked = Family::of(*addr) == network.family
                 && Scope::of(*addr) != Scope::Never
@@ -162,7 +167,7 @@ impl Leg {
             early: Storing::new(pace.store_at),
         };
         let state = State::Walking(Box::new(walk));
-        Self { family, closest: Vec::new(), eager: pace.eager, state }
+        Self { family, closest: Vec::new(), crowded: 0, eager: pace.eager, state }
     }
 
     pub(crate) fn is_walking(&self) -> bool {
@@ -309,13 +314,14 @@ impl Leg {
         let State::Walking(walk) = std::mem::replace(&mut self.state, done) else { return };
         let Walk { lookup, early: mut storing, .. } = *walk;
         let target = *lookup.target();
+        self.crowded = lookup.crowded();
         let outcome = lookup.into_outcome();
         let nearest = outcome.responders.iter().take(NODES);
         self.closest =
             nearest.clone().map(|responder| RemoteNode::from(&responder.contact)).collect();
         if let Some(network) = scene.networks.of_mut(self.family) {
             network.weather.asked_twice(outcome.stats.second_queries, outcome.stats.second_answers);
-            if outcome.ending == Ending::Converged {
+            if outcome.ending == Ending::Converged && self.crowded == 0 {
                 let ids = nearest.map(|responder| kad_id(&responder.contact.key()));
                 network.size.observe(&target, ids);
             }

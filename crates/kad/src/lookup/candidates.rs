@@ -58,12 +58,16 @@ pub(super) struct Candidates<C: Contact<N>, const N: usize, T> {
     places: BTreeSet<PlaceOf<C, N>>,
     /// How far the K-th closest answer is: nobody farther can matter.
     bound: Option<Distance<N>>,
+    /// How many nodes there are, where crowds are to be passed over.
+    network_size: Option<u64>,
+    /// How many were not let in because of a crowd.
+    refused: usize,
     /// Subnets of all candidates.
     subnets: BTreeSet<C::Subnet>,
 }
 
 impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
-    pub(super) const fn new(target: Id<N>) -> Self {
+    pub(super) const fn new(target: Id<N>, network_size: Option<u64>) -> Self {
         Self {
             target,
             excluded: None,
@@ -73,6 +77,8 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
             places: BTreeSet::new(),
             subnets: BTreeSet::new(),
             bound: None,
+            network_size,
+            refused: 0,
         }
     }
 
@@ -92,14 +98,39 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
-    /// All candidates with their slots, closest first.
+    /// All candidates that count, with their slots, closest first: not those who stand in a crowd behind as
+    /// many live ones as their place allows.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &Candidate<C, T>)> {
-        self.order.iter().filter_map(|rank| Some((rank.slot, self.get(rank.slot)?)))
+        let mut closer = 0;
+        self.order.iter().filter_map(move |rank| {
+            let candidate = self.get(rank.slot)?;
+            if matches!(candidate.state, State::Stalled) {
+                return Some((rank.slot, candidate));
+            }
+            let counts = self.allows(closer, rank.head);
+            closer += usize::from(counts);
+            counts.then_some((rank.slot, candidate))
+        })
+    }
+
+    /// How many contacts were passed over because too many stand near the target.
+    pub(super) fn crowded(&self) -> usize {
+        self.refused + self.order.len() - self.iter().count()
+    }
+
+    /// Whether somebody at this distance may stand behind so many closer ones.
+    fn allows(&self, closer: usize, head: u64) -> bool {
+        /// So many are let through wherever they stand.
+        const SLACK: f64 = 6.0;
+        let Some(size) = self.network_size else { return true };
+        #[expect(clippy::cast_precision_loss, reason = "an estimate is rounder than a float")]
+        let (expected, closer) = (size as f64 * (head as f64 / u64::MAX as f64), closer as f64);
+        closer < SLACK + 2.0 * expected
     }
 
     pub(super) fn into_sorted(mut self) -> impl Iterator<Item = Candidate<C, T>> {
-        let order = core::mem::take(&mut self.order);
-        order.into_iter().filter_map(move |rank| self.slots.get_mut(rank.slot)?.take())
+        let counted: Vec<usize> = self.iter().map(|(slot, _)| slot).collect();
+        counted.into_iter().filter_map(move |slot| self.slots.get_mut(slot)?.take())
     }
 
     /// Reserves the place of a contact whose id is not known; false if it is taken.
@@ -119,6 +150,10 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         if config.one_per_subnet && self.subnets.contains(&subnet) {
             return false;
         }
+        if !self.allows(at, self.target.head() ^ contact.id().head()) {
+            self.refused += 1;
+            return false;
+        }
         let place = place(&contact, config);
         if self.places.contains(&place) {
             return false;
@@ -129,6 +164,7 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         self.places.insert(place);
         self.subnets.insert(subnet);
         self.insert(at, Candidate { contact, state: State::Fresh, depth, twice: false });
+        self.thin(at, config);
         true
     }
 
@@ -193,7 +229,9 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
 
     /// Finds the K-th closest answer in the order, if there is one.
     fn find_bound(&mut self, config: &LookupConfig) -> Option<usize> {
-        let at = (0..self.order.len()).filter(|at| self.is_answered(*at)).nth(config.closest - 1);
+        let answers = self.iter().filter(|(_, other)| matches!(other.state, State::Answered(_)));
+        let slot = answers.map(|(slot, _)| slot).nth(config.closest - 1);
+        let at = slot.and_then(|slot| self.order.iter().position(|rank| rank.slot == slot));
         let bound = at.and_then(|at| self.get(self.order[at].slot));
         self.bound = bound.map(|candidate| self.target.distance(&candidate.contact.id()));
         at
@@ -235,6 +273,19 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         };
         self.take(answer);
         true
+    }
+
+    /// Forgets who was not asked yet and stands in a crowd since somebody came in at `at`.
+    fn thin(&mut self, at: usize, config: &LookupConfig) {
+        if self.network_size.is_none() {
+            return;
+        }
+        for behind in (at + 1..self.order.len()).rev() {
+            if self.is_fresh(behind) && !self.allows(behind, self.order[behind].head) {
+                self.forget(behind, config);
+                self.refused += 1;
+            }
+        }
     }
 
     /// Drops a candidate that was never asked, and with it every claim to its place.

@@ -24,6 +24,15 @@ pub struct LookupConfig {
     pub visits: usize,
     /// New candidates taken from one answer, so that one liar cannot fill the list. Default: 8.
     pub new_per_answer: usize,
+    /// How many nodes the network has, where that is known well: then those who crowd at the target
+    /// are told by their number, and passed over.
+    ///
+    /// Of n nodes, n times the share of the space are expected within a distance. Twice as many
+    /// and six more are let through; who stands behind so many closer ones is neither asked nor
+    /// counted as an answer. Who places a hundred nodes next to one target then gets six of them
+    /// among the closest, not all. In an honest network one walk in a thousand passes over
+    /// somebody. Default: `None`, which lets everybody through.
+    pub network_size: Option<u64>,
     /// At most one candidate per [`Host`](crate::Contact::Host). Off, it is one per address.
     /// Default: true.
     pub one_per_host: bool,
@@ -41,6 +50,7 @@ impl Default for LookupConfig {
             candidates: 160,
             visits: 500,
             new_per_answer: 8,
+            network_size: None,
             one_per_host: true,
             one_per_subnet: true,
         }

@@ -4,6 +4,7 @@
 use super::*;
 use crate::testing::{Peer, id};
 
+mod rough;
 mod walks;
 
 type Walk = Lookup<Peer, 20, u32>;

@@ -1,0 +1,92 @@
+//! Nodes placed around one key to hide what is stored there or to refuse it, and how we store and find all the same.
+//! Apart from other attacks, because these need a network large enough to be crowded.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use mainstay_dht_proto::{Ask, Outcome};
+use mainstay_krpc::Id;
+
+use crate::crowd::{Crowd, Member, Nature, mix};
+use crate::figures::nth;
+use crate::swarm::get_of;
+
+/// Enlists nodes that share sixty bits with `target`, each in a /24 of its own.
+fn crowd_at(crowd: &mut Crowd, target: &Id, count: usize, nature: Nature) {
+    let member = |n: usize| {
+        let mut id = target.to_bytes();
+        id[8..16].copy_from_slice(&mix(n as u64).to_be_bytes());
+        let [_, high, low, _] = (n as u32 * 256).to_be_bytes();
+        let addr = SocketAddrV4::new(Ipv4Addr::new(150, high, low, 9), 6881);
+        Member { id: Id::from_bytes(id), addr, nature }
+    };
+    crowd.enlist((0..count).map(member).collect());
+}
+
+/// How it went for one key.
+struct Fight {
+    copies: usize,
+    found: bool,
+    alarms: [bool; 2],
+    messages: usize,
+}
+
+fn fight(crowd: &mut Crowd, [writer, reader]: [usize; 2], number: usize) -> Fight {
+    let item = nth(number);
+    let put = crowd.ask(writer, Ask::PutMutable { item: item.clone(), cas: None });
+    let copies = crowd.copies(&item);
+    let got = crowd.ask(reader, get_of(&item));
+    let found = matches!(got.0, Outcome::Mutable(Ok(Some(found))) if found == item);
+    let alarms = [put.1.crowded > 0, got.1.crowded > 0];
+    Fight { copies, found, alarms, messages: put.2 + got.2 }
+}
+
+#[test]
+fn a_crowd_around_a_key_neither_hides_nor_swallows_it() {
+    for (seed, nature) in [(1, Nature::Forgetful), (2, Nature::Conspirator)] {
+        let mut crowd = Crowd::new(3000, seed);
+        let clients = [(); 2].map(|()| crowd.spawn(|config| config));
+        for client in clients {
+            crowd.warm(client, 40);
+        }
+        let (mut calm, mut false_alarms) = (0, 0);
+        for number in 0..10 {
+            let fight = fight(&mut crowd, clients, number);
+            assert!(fight.found);
+            calm += fight.messages;
+            false_alarms += fight.alarms.iter().filter(|alarm| **alarm).count();
+        }
+        for count in [20, 45, 100] {
+            let (mut lost, mut silent, mut messages, mut copies) = (0, 0, 0, 0);
+            for number in 0..5 {
+                let number = count * 100 + number;
+                crowd_at(&mut crowd, &nth(number).target(), count, nature);
+                let fight = fight(&mut crowd, clients, number);
+                lost += usize::from(!fight.found);
+                silent += fight.alarms.iter().filter(|alarm| !**alarm).count();
+                messages += fight.messages;
+                copies += fight.copies;
+            }
+            println!(
+                "{nature:?} {count}: {lost} lost, {silent} silent, {copies} copies, {messages} vs {calm}, {false_alarms} false alarms"
+            );
+            assert_eq!((lost, silent, false_alarms), (0, 0, 0));
+            // Half as many keys as in calm, and at most three times the messages for each.
+            assert!(messages * 2 <= calm * 3, "{messages} messages instead of {calm}");
+        }
+    }
+}
+
+#[test]
+fn half_of_all_nodes_lie_in_vain() {
+    for (seed, nature) in [(3, Nature::Forgetful), (4, Nature::Conspirator)] {
+        let mut crowd = Crowd::new(3000, seed);
+        crowd.turn(0.5, nature);
+        let clients = [(); 2].map(|()| crowd.spawn(|config| config));
+        for client in clients {
+            crowd.warm(client, 30);
+        }
+        let found = (0..30).filter(|number| fight(&mut crowd, clients, *number).found).count();
+        println!("{nature:?}: {found} of 30 found");
+        assert_eq!(found, 30);
+    }
+}
