@@ -36,6 +36,11 @@ fn each_better_value_is_told_at_once_and_the_newest_at_the_end() {
     assert_eq!(found, item(1, 9));
     assert_eq!((report.queried, report.answered, report.invalid), (6, 6, 0));
     assert!(report.first_value.unwrap() < report.elapsed);
+    // Who holds which version is told; an old copy is the node's own word.
+    let held: Vec<_> =
+        report.holders.iter().map(|held| (held.seq.unwrap(), held.verified)).collect();
+    assert_eq!(held, [(3, true), (5, true), (4, false), (9, true), (9, true), (1, false)]);
+    assert_eq!(report.behind().count(), 4);
 }
 
 #[test]

@@ -116,7 +116,9 @@ pub use counters::{Counters, Histogram, Methods};
 pub use event::{Event, Outcome, RemoteNode, Source, Step, StepKind, Transmit};
 pub use hooks::{Request, RequestHook, Verdict};
 pub use node::Node;
-pub use report::{FamilyInfo, Info, LookupError, LookupReport, PutError, PutReport, Samples};
+pub use report::{
+    FamilyInfo, Holder, Info, LookupError, LookupReport, PutError, PutReport, Samples,
+};
 pub use scrape::Scrape;
 pub use snapshot::{Identity, SavedNode, Snapshot, SnapshotError};
 pub use store::{Full, ItemKind, MemoryStore, Peer, PeerFamily, Store, StoreCounts};

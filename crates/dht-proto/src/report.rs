@@ -32,10 +32,35 @@ pub struct LookupReport {
     pub cut_short: bool,
     /// The closest nodes that answered, closest first.
     pub closest: Vec<RemoteNode>,
+    /// Who said that it holds what was asked for, and which version of it, in the order of the answers. At most one
+    /// entry for each answer.
+    pub holders: Vec<Holder>,
     /// How many nodes were passed over because more stand near the target than the size of the network lets
     /// expect. Unless it is 0, somebody has most likely placed nodes there to hide or to refuse what is stored;
     /// then the copies were spread, or looked for, beyond them.
     pub crowded: usize,
+}
+
+/// One node's word on what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    /// Who.
+    pub node: RemoteNode,
+    /// The sequence number of its copy; `None` for what has none.
+    pub seq: Option<i64>,
+    /// Whether it showed a value that verified. One that is older than a value known by then is not verified, and
+    /// one that we asked not to be sent cannot be: then this is only what the node says.
+    pub verified: bool,
+}
+
+impl LookupReport {
+    /// The nodes that hold another version than the newest that was verified: who has not heard of it yet, or keeps
+    /// it back.
+    pub fn behind(&self) -> impl Iterator<Item = &Holder> {
+        let verified = self.holders.iter().filter(|holder| holder.verified);
+        let newest = verified.filter_map(|holder| holder.seq).max();
+        self.holders.iter().filter(move |holder| holder.seq < newest)
+    }
 }
 
 /// A put or announce that at least one node acknowledged.

@@ -14,6 +14,7 @@ use crate::contact::Contact;
 use crate::goal::{Goal, Worth};
 use crate::network::Networks;
 use crate::put::{Note, Stage};
+use crate::report::Holder;
 use crate::scope::Family;
 use crate::transactions::{Pending, Purpose};
 use crate::wire::Wire;
@@ -143,6 +144,14 @@ impl Search {
             }
         };
         self.trace(scene, pending.to, Some(from.id), what);
+        let says = match worth {
+            Worth::Value { seq } => Some((seq, true)),
+            Worth::Hints => response.seq.map(|seq| (Some(seq), false)),
+            Worth::Invalid => None,
+        };
+        if let Some((seq, verified)) = says {
+            self.report.holders.push(Holder { node: from, seq, verified });
+        }
         if let Worth::Value { seq } = worth {
             if self.goal.finds() {
                 self.legs.iter_mut().for_each(Leg::found);

@@ -71,7 +71,7 @@ pub use testnet::{Testnet, TestnetBuilder};
 pub use trace::{TraceIter, TraceStep, TraceStream};
 
 pub use mainstay_dht_proto::{
-    AddressPolicy, Counters, FamilyInfo, Full, Histogram, Identity, ItemKind, LimitConfig,
+    AddressPolicy, Counters, FamilyInfo, Full, Histogram, Holder, Identity, ItemKind, LimitConfig,
     LookupReport, MemoryStore, Methods, Peer, PeerFamily, PutReport, QueryId, RemoteNode, Request,
     Samples, SavedNode, Scrape, Snapshot, SnapshotError, Step, StepKind, Store, StoreConfig,
     StoreCounts, Verdict,

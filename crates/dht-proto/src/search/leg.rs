@@ -160,12 +160,10 @@ impl Leg {
     }
 
     fn walking(family: Family, goal: &Goal, pace: Pace, lookup: Lookup<Contact, 20, Note>) -> Self {
-        let walk = Walk {
-            lookup,
-            seeds: SEEDS,
-            closest: pace.closest(goal),
-            early: Storing::new(pace.store_at),
-        };
+        // A ping is for one address and nobody else.
+        let seeds = if matches!(goal, Goal::Ping { .. }) { MOST_SEEDS } else { SEEDS };
+        let walk =
+            Walk { lookup, seeds, closest: pace.closest(goal), early: Storing::new(pace.store_at) };
         let state = State::Walking(Box::new(walk));
         Self { family, closest: Vec::new(), crowded: 0, eager: pace.eager, state }
     }
