@@ -121,7 +121,8 @@ impl Goal {
             | Self::Announce { .. }
             | Self::Nodes { .. }
             | Self::Ping { .. }
-            | Self::Samples { .. } => false,
+            | Self::Samples { .. }
+            | Self::Scrape { .. } => false,
         }
     }
 
@@ -136,7 +137,8 @@ impl Goal {
             | Self::Peers { .. }
             | Self::Nodes { .. }
             | Self::Ping { .. }
-            | Self::Samples { .. } => false,
+            | Self::Samples { .. }
+            | Self::Scrape { .. } => false,
         }
     }
 
