@@ -40,9 +40,16 @@ fn fight(crowd: &mut Crowd, [writer, reader]: [usize; 2], number: usize) -> Figh
     Fight { copies, found, alarms, messages: put.2 + got.2 }
 }
 
+/// Liars of both kinds, with each seed that is asked for.
+fn natures(offset: u64) -> impl Iterator<Item = (u64, Nature)> {
+    let pairs =
+        move |seed| [(seed + offset, Nature::Forgetful), (seed + offset + 1, Nature::Conspirator)];
+    mainstay_tests::seeds::seeds(1).flat_map(pairs)
+}
+
 #[test]
 fn a_crowd_around_a_key_neither_hides_nor_swallows_it() {
-    for (seed, nature) in [(1, Nature::Forgetful), (2, Nature::Conspirator)] {
+    for (seed, nature) in natures(0) {
         let mut crowd = Crowd::new(3000, seed);
         let clients = [(); 2].map(|()| crowd.spawn(|config| config));
         for client in clients {
@@ -78,7 +85,7 @@ fn a_crowd_around_a_key_neither_hides_nor_swallows_it() {
 
 #[test]
 fn half_of_all_nodes_lie_in_vain() {
-    for (seed, nature) in [(3, Nature::Forgetful), (4, Nature::Conspirator)] {
+    for (seed, nature) in natures(2) {
         let mut crowd = Crowd::new(3000, seed);
         crowd.turn(0.5, nature);
         let clients = [(); 2].map(|()| crowd.spawn(|config| config));

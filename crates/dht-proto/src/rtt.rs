@@ -137,9 +137,9 @@ mod tests {
         let mut weather = Weather::new();
         for n in 0..300 {
             if n % 10 == 0 {
-                weather.stalled()
+                weather.stalled();
             } else {
-                weather.answered(false)
+                weather.answered(false);
             }
             assert!(!weather.is_rough());
         }
