@@ -19,7 +19,7 @@ const USAGE: &str = "\
 simulate [--quick] [--trials N] [--seed S] [--docs FOLDER] [--nodes N | --crowd N]
 
   --quick        small networks and few trials, each row twice; fails if a row falls below its floor
-  --trials N     puts and gets in each row (default: 1000; quick: 40)
+  --trials N     puts and gets in each row (default: 400; quick: 40)
   --seed S       the first row's seed (default: 1)
   --docs FOLDER  writes the tables into FOLDER/simulation.md and the plots into FOLDER/plots
   --nodes N      one row only: this many nodes
@@ -80,7 +80,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
 
 /// Runs the rows, prints each as it is done, and writes the page.
 fn measure(options: &Options) -> Result<(), String> {
-    let trials = options.trials.unwrap_or(if options.quick { 40 } else { 1000 });
+    let trials = options.trials.unwrap_or(if options.quick { 40 } else { 400 });
     let rows = match options.nodes {
         Some(nodes) => vec![Row::of_nodes(nodes, trials, options.seed)],
         None => sweep::rows(options.quick, trials, options.seed),
