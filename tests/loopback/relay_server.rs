@@ -3,6 +3,7 @@
 //! Separate from the client's tests, because here the bytes of the answers are under test.
 
 mod batches;
+mod browser;
 mod limits;
 mod page;
 mod status;
