@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::super::persistent::{Home, OpenCacheError, SetAside};
-use super::check;
+use super::check::{self, Unsound};
 
 /// The file that LMDB keeps its pages in.
 const DATA: &str = "data.mdb";
@@ -43,11 +43,22 @@ impl Checked {
         let (lock, is_alone) = lock(&folder.join(LOCK)).map_err(failed)?;
         let checked = Self { folder: folder.to_owned(), lock };
         let mut set_aside = None;
-        if exists
-            && is_alone
-            && let Some(damage) = check::look(&data, whole).map_err(failed)?
-        {
-            set_aside = Some(Home::set_aside(&data, damage)?);
+        let path = || folder.to_owned();
+        // Whoever has it open already has looked at it, and changes it while we would look.
+        if exists && is_alone {
+            match check::look(&data, whole) {
+                Ok(()) => {}
+                Err(Unsound::Damaged(damage)) => {
+                    set_aside = Some(Home::set_aside(&data, damage.into())?);
+                }
+                Err(Unsound::Io(source)) => return Err(failed(source)),
+                Err(Unsound::OtherMachine) => {
+                    return Err(OpenCacheError::OtherMachine { path: path() });
+                }
+                Err(Unsound::Newer { found }) => {
+                    return Err(OpenCacheError::NewerFormat { path: path(), found, known: 1 });
+                }
+            }
         }
         Ok((checked, set_aside))
     }

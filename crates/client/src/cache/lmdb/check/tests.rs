@@ -1,0 +1,1 @@
+//! Files, sound and not.
