@@ -5,6 +5,7 @@
 
 #[cfg(doctest)]
 mod book;
+pub mod caches;
 pub mod command;
 pub mod fuzz;
 pub mod internet;

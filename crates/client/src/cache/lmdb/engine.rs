@@ -150,7 +150,13 @@ impl Engine for Lmdb {
         let transaction = env.write_txn().map_err(Failure::from)?;
         let mut writing = Writing { tables: self.tables, transaction };
         let done = work(&mut writing)?;
-        writing.transaction.commit().map_err(|error| Unwritten::Commit(error.into()))?;
+        writing.transaction.commit().map_err(|error| match error {
+            // The header could not be written: LMDB takes nothing more.
+            heed::Error::Mdb(MdbError::Panic) => Unwritten::Commit(error.into()),
+            // Pages that a failed commit wrote are in no tree, and the next one writes its own: whatever
+            // the disk has lost of them, nothing acknowledged depends on it.
+            error => Unwritten::Before(error.into()),
+        })?;
         Ok(done)
     }
 

@@ -76,9 +76,9 @@ pub(crate) struct Usage {
 /// Why nothing was written.
 #[derive(Debug)]
 pub(crate) enum Unwritten {
-    /// The engine failed before it began to make anything durable.
+    /// The engine failed, and what is on disk is what was there before.
     Before(Failure),
-    /// It failed while it did: the disk may have lost what the system takes for written.
+    /// It failed so that the disk may have lost what the system takes for written.
     Commit(Failure),
 }
 

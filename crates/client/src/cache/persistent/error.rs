@@ -90,8 +90,10 @@ pub enum CacheFault {
     /// The disk, or the process's share of it, is full. Puts succeed again once there is room.
     #[error("no room on disk")]
     DiskFull(#[source] io::Error),
-    /// The disk failed to write or to read. After a failed write nothing more is written to this file
-    /// until it is opened anew: what the system still has of it in memory cannot be trusted.
+    /// The disk failed to write or to read; or it is full, which LMDB cannot always tell apart.
+    ///
+    /// If what the system still has of the file in memory cannot be trusted after that, nothing more is
+    /// written to it until it is opened anew ([`Writing::Stopped`](crate::Writing)).
     #[error("the disk failed")]
     Disk(#[source] io::Error),
     /// An earlier failure of the disk stopped the writing.

@@ -76,6 +76,8 @@ for_each_engine! {
     a_put_that_need_not_wait_for_the_disk_reaches_it
     a_cache_is_open_once_in_a_process
     a_garbled_file_is_set_aside_and_a_new_one_begun
+    a_link_is_not_followed
+    a_folder_that_anybody_may_write_to_is_refused
 }
 
 fn folder() -> TempDir {
@@ -229,8 +231,7 @@ fn a_cache_is_open_once_in_a_process<C: OnDisk>() {
 fn a_garbled_file_is_set_aside_and_a_new_one_begun<C: OnDisk>() {
     let folder = folder();
     drop(open::<C>(&folder));
-    let file = ["packets", "data.mdb"].map(|name| folder.path().join(name));
-    let file = file.into_iter().find(|file| file.exists()).unwrap();
+    let file = data(&folder);
     for number in 1..=5 {
         std::fs::write(&file, vec![7; 9000]).unwrap();
         let cache: C = open(&folder);
@@ -243,4 +244,29 @@ fn a_garbled_file_is_set_aside_and_a_new_one_begun<C: OnDisk>() {
     let kept =
         kept.filter(|entry| is_aside(&entry.as_ref().unwrap().file_name().to_string_lossy()));
     assert_eq!(kept.count(), 3);
+}
+
+/// The file that holds the packets, whichever engine made it.
+fn data(folder: &TempDir) -> std::path::PathBuf {
+    let files = ["packets", "data.mdb"].map(|name| folder.path().join(name));
+    files.into_iter().find(|file| file.exists()).unwrap()
+}
+
+fn a_link_is_not_followed<C: OnDisk>() {
+    let folder = folder();
+    drop(open::<C>(&folder));
+    let (file, elsewhere) = (data(&folder), folder.path().join("elsewhere"));
+    std::fs::rename(&file, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    let opened = C::open(folder.path(), &CacheOptions::default());
+    assert!(matches!(opened, Err(OpenCacheError::NotAFile { .. })), "{opened:?}");
+}
+
+fn a_folder_that_anybody_may_write_to_is_refused<C: OnDisk>() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), all).unwrap();
+    let opened = C::open(folder.path(), &CacheOptions::default());
+    assert!(matches!(opened, Err(OpenCacheError::OpenToAll { .. })), "{opened:?}");
 }

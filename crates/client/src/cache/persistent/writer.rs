@@ -73,7 +73,7 @@ fn write<E: Engine>(shared: &Shared<E>, group: &mut [Command]) {
         }
         let fault = failure.into_fault();
         // A write that the disk lost may look written when it is read back.
-        let is_fatal = lost && matches!(fault, CacheFault::Disk(_));
+        let is_fatal = lost && !matches!(fault, CacheFault::DiskFull(_));
         let writing = if is_fatal { Writing::Stopped } else { Writing::Failing };
         shared.counters.set_writing(writing);
         tracing::warn!(error = &fault as &dyn Error, ?writing, "the cache did not take packets");

@@ -1,0 +1,34 @@
+//! Caches on disk, in processes of their own: killed at any point, starved of disk, given broken files.
+//!
+//! Separate from the caches' unit tests because what is proved here is that a process survives, or that its
+//! death does no harm.
+
+mod broken;
+mod killed;
+mod starved;
+
+use std::process::{Command, Stdio};
+
+/// The process with a cache.
+fn child(engine: &str, verb: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cache-child"));
+    command.args([engine, verb]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// A number that the environment sets.
+fn scale(variable: &str, otherwise: u64) -> u64 {
+    let set = std::env::var(variable).ok();
+    set.and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Chance that can be repeated: a linear congruence, its upper bits.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound.max(1)
+    }
+}
