@@ -39,8 +39,7 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     fill(&runtime, &memory, TIMED, 1);
     show("memory", "hit", hits(&memory, TIMED / 2));
-    let options =
-        |memory| CacheOptions::default().packets(packets).bytes(u64::MAX / 4).memory(memory);
+    let options = |memory| CacheOptions::default().packets(packets).bytes(1 << 40).memory(memory);
     measure(&runtime, "lmdb", packets, &folder.path().join("lmdb"), |place, memory| {
         Box::new(LmdbCache::open_with(place, &options(memory)).expect("it opens"))
     });

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainstay_tests::caches::{ENGINES, KEYS, is_ours, key, number, open, run};
 
@@ -63,7 +63,10 @@ fn one_round(
     let awaited = if awaited == 0 { 0 } else { awaited + 1 };
     told.extend(lines.by_ref().take(awaited).map(Result::unwrap));
     let listener = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
-    thread::sleep(patience);
+    let told_last = Instant::now();
+    while told_last.elapsed() < patience {
+        thread::yield_now();
+    }
     writer.kill().unwrap();
     writer.wait().unwrap();
     let mut count = 0;

@@ -38,6 +38,9 @@ const KNOWN: u32 = 1;
 /// Room in the map beyond the limit of the cache, for pages that old readers hold and commits need.
 const SPARE: u64 = 64 << 20;
 
+/// How large the map is at first, at most: it grows as needed, and the system refuses what it cannot address.
+const LARGEST_START: u64 = 64 << 30;
+
 /// An open folder.
 #[derive(Debug)]
 pub(super) struct Lmdb {
@@ -61,6 +64,7 @@ impl Lmdb {
     ) -> Result<(Self, Option<SetAside>), OpenCacheError> {
         let (mut checked, set_aside) = Checked::look(folder, options.check)?;
         let bytes = options.bytes.saturating_add(options.bytes / 4).saturating_add(SPARE);
+        let bytes = bytes.min(LARGEST_START);
         let failed = |error: heed::Error| refusal(folder, error);
         let map = Map::open(&checked, bytes).map_err(failed)?;
         let tables = Tables::open(&map, folder)?;
