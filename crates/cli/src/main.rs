@@ -2,6 +2,8 @@
 //!
 //! Separate from the verbs, which know nothing of processes.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod failure;
 mod input;

@@ -41,6 +41,7 @@
 //! | `reqwest-resolve` | the client as the DNS of reqwest |
 //! | `reqwest-builder` | a reqwest client for `https://<key>/` and the web |
 
+#![cfg_attr(not(feature = "lmdb-cache"), forbid(unsafe_code))]
 #![cfg_attr(
     not(any(feature = "dht", feature = "relays")),
     allow(dead_code, unused_mut, reason = "without a network there is nobody to ask")

@@ -75,6 +75,8 @@
 //! - A bootstrap host that answers enters the table like any other node, because in a small network it stores
 //!   like any other.
 
+#![forbid(unsafe_code)]
+
 mod ask;
 mod asks;
 mod config;

@@ -38,6 +38,8 @@
 //! the node's next deadline; nothing polls on a tick. A state file is written on tokio's threads for blocking work. [BEP 5](https://www.bittorrent.org/beps/bep_0005.html)
 //! and its extensions live in `mainstay-dht-proto`.
 
+#![forbid(unsafe_code)]
+
 mod blocking;
 mod builder;
 mod command;

@@ -63,6 +63,8 @@
 //! [BEP 5](https://www.bittorrent.org/beps/bep_0005.html); each type says where it departs
 //! from them and why.
 
+#![forbid(unsafe_code)]
+
 mod book;
 mod contact;
 mod id;

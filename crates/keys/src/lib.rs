@@ -29,6 +29,8 @@
 //! - `serde`: [`PublicKey`] as its text in human-readable formats and as 32 bytes in binary ones.
 //! - `encrypted`: secret-key files encrypted with a passphrase, in the [age](https://age-encryption.org/v1) format.
 
+#![forbid(unsafe_code)]
+
 mod hex;
 mod keypair;
 mod public_key;

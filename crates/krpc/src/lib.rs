@@ -38,6 +38,7 @@
 //! [BEP 5]: https://www.bittorrent.org/beps/bep_0005.html
 //! [BEP 44]: https://www.bittorrent.org/beps/bep_0044.html
 
+#![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod bencode;

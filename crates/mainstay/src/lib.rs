@@ -14,6 +14,8 @@
 //! | make and read keys | `default-features = false, features = ["keys"]` |
 //! | have everything | `features = ["full"]` |
 //!
+
+#![forbid(unsafe_code)]
 #![cfg_attr(
     feature = "dht",
     doc = r#"

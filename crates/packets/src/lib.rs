@@ -13,6 +13,7 @@
 //! Types of [`dns`] are those of the crate `simple-dns`, which is part of this crate's public face: a new major version
 //! of it is a new major version here.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod builder;

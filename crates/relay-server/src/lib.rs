@@ -29,6 +29,8 @@
 //! | `GET /health`, `/ready`, `/info`, `/metrics` | how the relay is |
 //! | `GET /` | a page for people |
 
+#![forbid(unsafe_code)]
+
 mod answer;
 mod base64;
 mod batch;

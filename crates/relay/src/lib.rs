@@ -7,6 +7,7 @@
 //!
 //! A relay is trusted with nothing but its time: every packet is verified under the key that was asked for.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod protocol;

@@ -46,6 +46,8 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod backdrop;
 mod churn;
 mod dice;

@@ -134,13 +134,23 @@ fn forbidden(file: &Text) -> Vec<Problem> {
             }
         }
         // The lint that denies it cannot be lifted without its name.
-        if code.contains("unsafe_code") && file.path != UNSAFE {
+        let forbids = code.contains("forbid(unsafe_code)");
+        if code.contains("unsafe_code") && !forbids && file.path != UNSAFE {
             let rule = format!("unsafe code stands in {UNSAFE} alone");
             problems.push(Problem::new(&file.path, number, rule));
         }
         problems.extend(reminder(&file.path, number, line));
     }
+    if is_crate_root(&file.path) && !file.content.contains("forbid(unsafe_code)") {
+        problems.push(Problem::new(&file.path, 1, "a crate begins with `#![forbid(unsafe_code)]`"));
+    }
     problems
+}
+
+/// Whether the file is what a crate of ours begins with.
+fn is_crate_root(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    matches!(parts.as_slice(), ["crates", _, "src", "lib.rs" | "main.rs"])
 }
 
 /// A reminder in a comment must lead to an issue: a to-do word followed by `(#12)`.

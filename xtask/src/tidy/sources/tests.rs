@@ -75,8 +75,15 @@ fn stubs_and_switched_off_tests_are_refused() {
 #[test]
 fn lifting_the_lint_is_refused_everywhere_but_in_one_file() {
     let lifted = "//! what\n#![allow(unsafe_code)]\n";
-    assert_eq!(rules("crates/keys/src/lib.rs", lifted).len(), 1);
+    assert_eq!(rules("crates/keys/src/file.rs", lifted).len(), 1);
     assert_eq!(rules(UNSAFE, lifted), [""; 0]);
+}
+
+#[test]
+fn every_crate_forbids_unsafe_code_by_itself() {
+    assert_eq!(rules("crates/keys/src/lib.rs", "//! x\n").len(), 1);
+    assert_eq!(rules("crates/cli/src/main.rs", "//! x\n").len(), 1);
+    assert_eq!(rules("crates/keys/src/lib.rs", "//! x\n#![forbid(unsafe_code)]\n"), [""; 0]);
 }
 
 #[test]
@@ -89,7 +96,7 @@ fn a_reminder_without_an_issue_is_refused() {
 
 #[test]
 fn the_facade_has_no_function() {
-    let source = "//! x\npub use mainstay_keys::PublicKey;\npub fn helper() {}\n";
+    let source = "//! x\n#![forbid(unsafe_code)]\npub use mainstay_keys::PublicKey;\npub fn helper() {}\n";
     assert_eq!(rules("crates/mainstay/src/lib.rs", source).len(), 1);
     assert_eq!(rules("crates/keys/src/lib.rs", source), [""; 0]);
 }
