@@ -80,7 +80,7 @@ fn lifting_the_lint_is_refused_everywhere_but_in_one_file() {
 }
 
 #[test]
-fn every_crate_forbids_unsafe_code_by_itself() {
+fn every_crate_forbids_it_by_itself() {
     assert_eq!(rules("crates/keys/src/lib.rs", "//! x\n").len(), 1);
     assert_eq!(rules("crates/cli/src/main.rs", "//! x\n").len(), 1);
     assert_eq!(rules("crates/keys/src/lib.rs", "//! x\n#![forbid(unsafe_code)]\n"), [""; 0]);
@@ -96,7 +96,8 @@ fn a_reminder_without_an_issue_is_refused() {
 
 #[test]
 fn the_facade_has_no_function() {
-    let source = "//! x\n#![forbid(unsafe_code)]\npub use mainstay_keys::PublicKey;\npub fn helper() {}\n";
+    let source =
+        "//! x\n#![forbid(unsafe_code)]\npub use mainstay_keys::PublicKey;\npub fn helper() {}\n";
     assert_eq!(rules("crates/mainstay/src/lib.rs", source).len(), 1);
     assert_eq!(rules("crates/keys/src/lib.rs", source), [""; 0]);
 }
