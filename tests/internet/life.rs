@@ -1,10 +1,12 @@
 //! Long lives: a day of churn, a week of a table, and what strangers cannot change in it.
 //! Apart from the scenarios, because here hours pass and little is asked.
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use mainstay_krpc::{Message, Method, Query};
-use mainstay_sim::Lifetime;
+use mainstay_dht_proto::Config;
+use mainstay_krpc::{Id, Message, Method, Query};
+use mainstay_sim::{Dice, Host, Lifetime};
 use mainstay_tests::internet::{Terrain, World};
 use mainstay_tests::seeds;
 
@@ -86,4 +88,36 @@ fn an_idle_table_fills_every_level_of_which_the_network_has_nodes() {
         let depths = depths(&world, guest);
         assert!(depths[..6].iter().all(|level| *level >= 8), "{depths:?}");
     });
+}
+
+#[test]
+fn a_flood_of_newcomers_from_one_network_gets_no_more_than_its_share_of_the_table() {
+    let mut world = World::before(prompt(3, 3000, 0.2), 0.0);
+    let victim = world.join(10 * MINUTE, |config| config);
+    let home = world.net.addresses(world.guests[victim])[0];
+    let mut dice = Dice::of(&[3, 3]);
+    // Real nodes of one /16, each in a /24 of its own, with ids close to the victim's and far.
+    let own = world.node(victim).info().ipv4.unwrap().id;
+    for number in 0..60_u8 {
+        let address = SocketAddrV4::new(Ipv4Addr::new(120, 7, number, 9), 6881);
+        let mut id = own.to_bytes();
+        id[usize::from(number % 4)] ^= 1 << dice.below(8);
+        id[19] = number;
+        let config = Config {
+            ipv4: Some(address),
+            public_ipv4: Some(*address.ip()),
+            id: Some(Id::from_bytes(id)),
+            bootstrap: vec![home],
+            ..Config::default()
+        };
+        let attacker = world.guest(config, 1000 + u64::from(number));
+        world.net.add(Host::open(SocketAddr::V4(address)), attacker);
+        world.net.run_for(12 * Duration::from_secs(1));
+    }
+    world.net.run_for(HOUR);
+    let known = world.node(victim).contacts();
+    let theirs =
+        |addr: SocketAddr| matches!(addr, SocketAddr::V4(addr) if addr.ip().octets()[0] == 120);
+    let taken = known.iter().filter(|node| theirs(node.addr)).count();
+    assert!(taken * 10 <= known.len(), "{taken} of {}", known.len());
 }

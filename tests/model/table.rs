@@ -44,8 +44,10 @@ fn any_step() -> impl Strategy<Value = Step> {
 
 fn any_config() -> impl Strategy<Value = TableConfig> {
     let sizes = (1_usize..5, prop::collection::vec(1_usize..9, 0..3), 0_usize..4, 1_u8..5);
-    (sizes, any::<bool>(), any::<bool>()).prop_map(
-        |((bucket_size, wide_levels, spares, max_failures), one_per_host, one_per_subnet)| {
+    let providers = (prop_oneof![Just(100), 1_u8..100], 0_usize..4);
+    (sizes, any::<bool>(), any::<bool>(), providers).prop_map(
+        |(sizes, one_per_host, one_per_subnet, (provider_percent, provider_floor))| {
+            let (bucket_size, wide_levels, spares, max_failures) = sizes;
             TableConfig {
                 bucket_size,
                 wide_levels,
@@ -53,6 +55,8 @@ fn any_config() -> impl Strategy<Value = TableConfig> {
                 max_failures,
                 one_per_host,
                 one_per_subnet,
+                provider_percent,
+                provider_floor,
                 ..TableConfig::default()
             }
         },

@@ -67,7 +67,7 @@ impl Network {
         Self {
             family,
             id,
-            table: Table::new(kad_id(&id), table_config()),
+            table: Table::new(kad_id(&id), table_config(family)),
             book: Book::new(now, book_config(config)),
             size: SizeEstimator::new(SIZE_WINDOW),
             external: External::new(now, public.map(|ip| SocketAddr::new(ip, local.port()))),
@@ -356,8 +356,13 @@ impl Networks {
 }
 
 /// Wide where most lookups start, yet a table that has seen everything stays below 30 kB.
-fn table_config() -> TableConfig {
-    TableConfig { wide_levels: vec![64, 32, 16], ..TableConfig::default() }
+fn table_config(family: Family) -> TableConfig {
+    // A /16 costs more than a /32 of IPv6, which one request and a small fee get from a registry.
+    let provider_percent = match family {
+        Family::V4 => 10,
+        Family::V6 => 5,
+    };
+    TableConfig { wide_levels: vec![64, 32, 16], provider_percent, ..TableConfig::default() }
 }
 
 fn book_config(config: &Config) -> BookConfig {

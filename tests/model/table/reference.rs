@@ -133,6 +133,11 @@ impl Reference {
                     other.subnet() == peer.subnet() && self.bucket_of(&other.id) == bucket
                 }));
             }
+            Refusal::ProviderFull => {
+                let stayed = || self.live.values().filter(|live| !self.goes_for(live, peer));
+                let theirs = stayed().filter(|live| live.peer.provider() == peer.provider());
+                assert!(theirs.count() >= self.share(stayed().count()));
+            }
             Refusal::IdChanged => assert!(healthy(&|other| other.address() == peer.address())),
             Refusal::Full => assert_eq!(self.config.spares, 0),
             _ => panic!("a refusal that the reference does not know"),
@@ -146,6 +151,7 @@ impl Reference {
             Heard::Known => assert!(known),
             Heard::Queued => {
                 assert!(!known && self.rival(peer).is_none());
+                assert!(self.of_provider(peer) < self.share(self.live.len()));
                 self.spares.insert(peer.id, (peer, Spare::Heard));
             }
             Heard::Refused(refusal) => {
@@ -158,6 +164,9 @@ impl Reference {
                         let live = self.members(bucket).map(|live| live.peer);
                         let mut all = live.chain(self.spares_of(bucket));
                         assert!(all.any(|other| other.subnet() == peer.subnet()));
+                    }
+                    Refusal::ProviderFull => {
+                        assert!(self.of_provider(peer) >= self.share(self.live.len()));
                     }
                     Refusal::HostTaken => {
                         let mut waiting = self.spares_of(bucket);
@@ -301,7 +310,8 @@ impl Reference {
                 let mut members = self.members(bucket);
                 let subnet = |live: &Live| live.peer.subnet() == peer.subnet();
                 let blocked = self.config.one_per_subnet && members.any(subnet);
-                assert!(blocked || self.rival(*peer).is_some(), "{peer:?} waits in vain");
+                let full = self.of_provider(*peer) >= self.share(self.live.len());
+                assert!(blocked || full || self.rival(*peer).is_some(), "{peer:?} waits in vain");
             }
         }
     }
@@ -349,6 +359,15 @@ impl Reference {
         for old in gone {
             assert!(may_go(self, old), "{old:?} should have stayed");
         }
+        let count = |all: &BTreeMap<Id<2>, Live>, provider| {
+            all.values().filter(|live| live.peer.provider() == provider).count()
+        };
+        for newcomer in live.values().filter(|new| !self.live.contains_key(&new.peer.id)) {
+            let provider = newcomer.peer.provider();
+            let (had, has) = (count(&self.live, provider), count(&live, provider));
+            let share = self.share(live.len().max(self.live.len()));
+            assert!(has <= had || has <= share, "{has} of provider {provider}");
+        }
         let mut spares = BTreeMap::new();
         for peer in table.spares() {
             let spare = match (self.live.get(&peer.id), self.spares.get(&peer.id)) {
@@ -371,7 +390,10 @@ impl Reference {
         let same_subnet = self.config.one_per_subnet
             && live.peer.subnet() == newcomer.subnet()
             && self.bucket_of(&live.peer.id) == self.bucket_of(&newcomer.id);
-        same_address || (live.failures > 0 && (same_id || same_host || same_subnet))
+        let same_provider =
+            self.config.provider_percent < 100 && live.peer.provider() == newcomer.provider();
+        let same = same_id || same_host || same_subnet || same_provider;
+        same_address || (live.failures > 0 && same)
     }
 
     /// Whether an entry may be lost because the home bucket split and left it in a bucket that is
@@ -402,7 +424,9 @@ impl Reference {
                     live.peer.subnet() == peer.subnet() && self.bucket_of(&live.peer.id) == bucket
                 });
             let here = self.bucket_of(&peer.id) == bucket && self.live.contains_key(&failing);
-            (here && host_free && subnet_free).then_some((*peer, spare.answered))
+            let theirs = others().filter(|live| live.peer.provider() == peer.provider());
+            let share_free = theirs.count() < self.share(others().count());
+            (here && host_free && subnet_free && share_free).then_some((*peer, spare.answered))
         })
     }
 
@@ -443,6 +467,19 @@ impl Reference {
     fn capacity(&self, bucket: usize) -> usize {
         let wide = self.config.wide_levels.get(bucket).copied().unwrap_or(0);
         wide.max(self.config.bucket_size)
+    }
+
+    /// How many entries one provider may have in a table of so many.
+    fn share(&self, entries: usize) -> usize {
+        if self.config.provider_percent >= 100 {
+            return usize::MAX;
+        }
+        let percent = usize::from(self.config.provider_percent);
+        (entries * percent / 100).max(self.config.provider_floor).max(1)
+    }
+
+    fn of_provider(&self, peer: Peer) -> usize {
+        self.live.values().filter(|live| live.peer.provider() == peer.provider()).count()
     }
 
     fn rival(&self, peer: Peer) -> Option<&Live> {

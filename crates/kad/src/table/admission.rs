@@ -53,7 +53,8 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             }
         };
         let displaced = matches!(outcome, Insert::Replaced(_));
-        if vacated || displaced || self.home() > home {
+        let wider = self.config.provider_share(self.len()) > self.config.provider_share(before);
+        if vacated || displaced || wider || self.home() > home {
             self.promote();
         }
         outcome
@@ -89,6 +90,9 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             bucket.spares.iter().any(|spare| self.same_place(spare.contact(), &contact));
         if rival || queued_rival {
             return Heard::Refused(Refusal::HostTaken);
+        }
+        if self.provider_is_full(&contact, &[]) {
+            return Heard::Refused(Refusal::ProviderFull);
         }
         self.queue_spare(Spare::Unproven { contact, asked: None });
         Heard::Queued
@@ -159,9 +163,13 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
                 return Err(if same_address { Refusal::IdChanged } else { Refusal::HostTaken });
             }
         }
-        if !self.config.one_per_subnet {
-            return Ok(());
+        if self.config.one_per_subnet {
+            self.clear_subnet(newcomer, index)?;
         }
+        self.clear_provider(newcomer)
+    }
+
+    fn clear_subnet(&mut self, newcomer: &C, index: usize) -> Result<(), Refusal> {
         while let Some(at) = self.buckets[index].subnet_position::<N>(&newcomer.subnet()) {
             if self.buckets[index].live()[at].failures == 0 {
                 return Err(Refusal::SubnetTaken);
@@ -169,6 +177,34 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             self.buckets[index].remove(at);
         }
         Ok(())
+    }
+
+    fn clear_provider(&mut self, newcomer: &C) -> Result<(), Refusal> {
+        while self.provider_is_full(newcomer, &[]) {
+            let provider = newcomer.provider();
+            let failing = self.buckets.iter_mut().find_map(|bucket| {
+                let of_it =
+                    |entry: &Entry<C>| entry.failures > 0 && entry.contact.provider() == provider;
+                let at = bucket.live().iter().position(of_it)?;
+                Some(bucket.remove(at))
+            });
+            if failing.is_none() {
+                return Err(Refusal::ProviderFull);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one entry more of this contact's provider would be too many. `apart` are entries
+    /// that are taken out of the table only while it is asked.
+    fn provider_is_full(&self, contact: &C, apart: &[Entry<C>]) -> bool {
+        let share = self.config.provider_share(self.len() + apart.len());
+        if share == usize::MAX {
+            return false;
+        }
+        let provider = contact.provider();
+        let all = self.iter().chain(apart);
+        all.filter(|entry| entry.contact.provider() == provider).take(share).count() == share
     }
 
     /// The entry that stands where `contact` would: at its address, or on its host.
@@ -314,7 +350,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
                 && !bucket.live().iter().any(|entry| self.same_place(&entry.contact, contact));
             let subnet_free = !self.config.one_per_subnet
                 || bucket.subnet_position::<N>(&contact.subnet()).is_none();
-            host_free && subnet_free
+            host_free && subnet_free && !self.provider_is_full(contact, bucket.live())
         });
         let promoted = entry.as_ref().map(|entry| entry.contact.clone());
         if let Some(entry) = entry {

@@ -48,6 +48,16 @@ pub struct TableConfig {
     /// At most one entry per [`Subnet`](crate::Contact::Subnet) in a bucket. Off for test
     /// networks and for overlays inside one site. Default: true.
     pub one_per_subnet: bool,
+    /// The most entries of one [`Provider`](crate::Contact::Provider), in hundredths of the table.
+    ///
+    /// A newcomer above that is refused unless an entry of its provider has failed and makes way.
+    /// Counted when somebody enters: when others leave later, nobody goes for it. 100 or more
+    /// turns the rule off. Default: 10.
+    pub provider_percent: u8,
+    /// Entries that a provider may have however small the table is; at least 1 is used.
+    ///
+    /// A young table, or one of a network inside one site, has few providers. Default: 8.
+    pub provider_floor: usize,
 }
 
 impl Default for TableConfig {
@@ -62,14 +72,30 @@ impl Default for TableConfig {
             retry_after: Duration::from_secs(60),
             one_per_host: true,
             one_per_subnet: true,
+            provider_percent: 10,
+            provider_floor: 8,
         }
     }
 }
 
 impl TableConfig {
-    /// The defaults without the rules on hosts and subnets: for a network on one machine.
+    /// The defaults without the rules on hosts, subnets and providers: for a network on one machine.
     pub fn loopback() -> Self {
-        Self { one_per_host: false, one_per_subnet: false, ..Self::default() }
+        Self {
+            one_per_host: false,
+            one_per_subnet: false,
+            provider_percent: 100,
+            ..Self::default()
+        }
+    }
+
+    /// How many entries of a table of `entries` may be of one provider.
+    pub(super) fn provider_share(&self, entries: usize) -> usize {
+        if self.provider_percent >= 100 {
+            return usize::MAX;
+        }
+        let share = entries.saturating_mul(usize::from(self.provider_percent)) / 100;
+        share.max(self.provider_floor).max(1)
     }
 
     pub(super) fn capacity(&self, bucket: usize) -> usize {

@@ -37,6 +37,8 @@ pub enum Refusal {
     HostTaken,
     /// A healthy entry of its bucket, or a spare, has its subnet.
     SubnetTaken,
+    /// Healthy entries of its provider take all the share of the table that one provider may have.
+    ProviderFull,
     /// A healthy entry has its id at another address.
     IdElsewhere,
     /// Its address was an entry under another id. That entry is gone, and this one may come in

@@ -9,19 +9,20 @@ use super::*;
 use crate::testing::{Peer, id, ms, random_id, rng, secs, start};
 
 mod admission;
+mod providers;
+
+/// The defaults without the rule on providers: 256 numbers in a row are one.
+fn config() -> TableConfig {
+    TableConfig { provider_percent: 100, ..TableConfig::default() }
+}
 
 fn table() -> Table<Peer, 20> {
-    Table::new(Id::ZERO, TableConfig::default())
+    Table::new(Id::ZERO, config())
 }
 
 /// A table whose buckets hold two entries and two spares each.
 fn narrow_table() -> Table<Peer, 20> {
-    let config = TableConfig {
-        bucket_size: 2,
-        wide_levels: Vec::new(),
-        spares: 2,
-        ..TableConfig::default()
-    };
+    let config = TableConfig { bucket_size: 2, wide_levels: Vec::new(), spares: 2, ..config() };
     Table::new(Id::ZERO, config)
 }
 
@@ -296,7 +297,7 @@ proptest! {
         bucket_size in 1_usize..20,
     ) {
         let now = start();
-        let config = TableConfig { bucket_size, ..TableConfig::default() };
+        let config = TableConfig { bucket_size, ..config() };
         let mut table = Table::new(own, config);
         for ((id, fails), number) in nodes.into_iter().zip(1..) {
             table.responded(now, Peer::new(id, number), ms(10));

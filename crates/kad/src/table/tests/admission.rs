@@ -243,12 +243,7 @@ fn removal_promotes_a_confirmed_spare() {
 #[test]
 fn no_spares_configured_means_none_kept() {
     let now = start();
-    let config = TableConfig {
-        bucket_size: 1,
-        wide_levels: Vec::new(),
-        spares: 0,
-        ..TableConfig::default()
-    };
+    let config = TableConfig { bucket_size: 1, wide_levels: Vec::new(), spares: 0, ..config() };
     let mut table = Table::new(Id::ZERO, config);
     table.responded(now, Peer::new(id("10"), 1), ms(10));
     table.responded(now, Peer::new(id("01"), 2), ms(10));
@@ -263,7 +258,7 @@ fn no_spares_configured_means_none_kept() {
 #[test]
 fn below_a_wide_level_no_bucket_overflows_and_the_eldest_stay() {
     let now = start();
-    let config = TableConfig { bucket_size: 1, wide_levels: vec![5], ..TableConfig::default() };
+    let config = TableConfig { bucket_size: 1, wide_levels: vec![5], ..config() };
     let mut table = Table::new(Id::ZERO, config);
     let near = ["00001", "00010", "000011", "000101", "0000111"];
     for (bits, number) in near.iter().zip(1..) {
