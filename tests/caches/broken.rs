@@ -14,7 +14,7 @@ use super::{Chance, child, scale};
 const MUTATIONS: u64 = 100;
 
 /// How many broken files one process opens.
-const AT_A_TIME: u64 = 25;
+const AT_A_TIME: usize = 25;
 
 const PAGE: usize = 4096;
 
@@ -25,29 +25,27 @@ fn a_broken_file_is_set_aside_or_served_as_far_as_it_is_whole() {
 }
 
 fn break_again_and_again(engine: &str) {
-    {
-        let (older, newer) = (written(engine, KEYS), written(engine, 5 * KEYS));
-        let mut chance = Chance(scale("MAINSTAY_SEED", 7));
-        let mut kept = 0;
-        let mutations = scale("MAINSTAY_MUTATIONS", MUTATIONS);
-        for first in (0..mutations).step_by(AT_A_TIME as usize) {
-            let count = AT_A_TIME.min(mutations - first);
-            let folder = tempfile::tempdir().unwrap();
-            let places: Vec<_> = (0..count)
-                .map(|number| {
-                    let broken = mutated(&newer, &older, &mut chance);
-                    place(folder.path(), engine, number, &broken)
-                })
-                .collect();
-            for told in read(engine, &places) {
-                // Whatever has become of what was there, what is put is stored and found again.
-                let is_well = told.ends_with(&format!("{KEYS} stored, {KEYS} found again"));
-                assert!(is_well, "{engine}, of {first}: {told}");
-                kept += u64::from(told.starts_with("kept"));
-            }
+    let (older, newer) = (written(engine, KEYS), written(engine, 5 * KEYS));
+    let mut chance = Chance(scale("MAINSTAY_SEED", 7));
+    let mut kept = 0;
+    let mutations = scale("MAINSTAY_MUTATIONS", MUTATIONS);
+    for first in (0..mutations).step_by(AT_A_TIME) {
+        let count = (mutations - first).min(AT_A_TIME as u64);
+        let folder = tempfile::tempdir().unwrap();
+        let places: Vec<_> = (0..count)
+            .map(|number| {
+                let broken = mutated(&newer, &older, &mut chance);
+                place(folder.path(), engine, number, &broken)
+            })
+            .collect();
+        for told in read(engine, &places) {
+            // Whatever has become of what was there, what is put is stored and found again.
+            let is_well = told.ends_with(&format!("{KEYS} stored, {KEYS} found again"));
+            assert!(is_well, "{engine}, of {first}: {told}");
+            kept += u64::from(told.starts_with("kept"));
         }
-        assert!(kept < mutations, "{engine}: no damage was noticed");
     }
+    assert!(kept < mutations, "{engine}: no damage was noticed");
 }
 
 #[test]
@@ -126,9 +124,9 @@ fn read(engine: &str, places: &[PathBuf]) -> Vec<String> {
 fn mutated(content: &[u8], older: &[u8], chance: &mut Chance) -> Vec<u8> {
     let mut broken = content.to_vec();
     let pages = broken.len() / PAGE;
-    let page_at = |chance: &mut Chance| chance.below(pages as u64) as usize * PAGE;
+    let page_at = |chance: &mut Chance| chance.index(pages) * PAGE;
     match chance.below(8) {
-        0 => broken.truncate(chance.below(content.len() as u64) as usize),
+        0 => broken.truncate(chance.index(content.len())),
         1 => {
             let (one, other) = (page_at(chance), page_at(chance));
             for offset in 0..PAGE {
@@ -145,22 +143,22 @@ fn mutated(content: &[u8], older: &[u8], chance: &mut Chance) -> Vec<u8> {
                 broken[start..start + PAGE].copy_from_slice(page);
             }
             // If both were the same there.
-            let at = start + chance.below(64) as usize;
+            let at = start + chance.index(64);
             broken[at] ^= 1;
         }
         // Numbers at their extremes in the first bytes of a page, where headers stand.
         4 => {
-            let at = page_at(chance) + chance.below(40) as usize * 4;
-            let extreme = [0, 1, 0x7fff_ffff, u32::MAX][chance.below(4) as usize];
+            let at = page_at(chance) + chance.index(40) * 4;
+            let extreme = [0, 1, 0x7fff_ffff, u32::MAX][chance.index(4)];
             broken[at..at + 4].copy_from_slice(&extreme.to_ne_bytes());
         }
         5 => {
-            let at = chance.below(320) as usize;
+            let at = chance.index(320);
             broken[at] ^= 1 << chance.below(8);
         }
         _ => {
             for _ in 0..=chance.below(4) {
-                let at = page_at(chance) + chance.below(256) as usize;
+                let at = page_at(chance) + chance.index(256);
                 broken[at] ^= 1 << chance.below(8);
             }
         }

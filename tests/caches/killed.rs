@@ -39,7 +39,7 @@ fn kill_again_and_again(engine: &str, kills: u64) -> u64 {
         let while_opening = chance.below(5) == 0;
         // After a few puts, or none; then from a tenth of a millisecond to thirteen, short times as often
         // as long ones.
-        let awaited = if while_opening { 0 } else { 1 + chance.below(5) as usize };
+        let awaited = if while_opening { 0 } else { 1 + chance.index(5) };
         let patience = Duration::from_micros(100 << chance.below(8));
         let first = acknowledged.values().max().map_or(0, |highest| highest + 1);
         total += one_round(engine, folder.path(), first, awaited, patience, &mut acknowledged);

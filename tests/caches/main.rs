@@ -3,6 +3,8 @@
 //! Separate from the caches' unit tests because what is proved here is that a process survives, or that its
 //! death does no harm.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod broken;
 mod killed;
 mod starved;
@@ -30,5 +32,11 @@ impl Chance {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound.max(1)
+    }
+
+    /// An index below this length.
+    fn index(&mut self, length: usize) -> usize {
+        let drawn = self.below(length as u64);
+        usize::try_from(drawn).unwrap()
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Separate from the other behaviour tests, because these need the peers that `cargo xtask test` sets up.
 
+mod caches;
 mod command_line;
 mod hex;
 mod items;

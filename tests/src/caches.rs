@@ -7,7 +7,9 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 
-use mainstay_client::{Cache, Cached, DiskCache, Keypair, LmdbCache, PublicKey, SignedPacket};
+use mainstay_client::{
+    Cache, CacheError, Cached, DiskCache, Keypair, LmdbCache, PublicKey, Put, SignedPacket,
+};
 
 /// Both engines, as [`open`] names them.
 pub const ENGINES: [&str; 2] = ["lmdb", "disk"];
@@ -108,10 +110,15 @@ pub fn run<F: Future>(future: F) -> F::Output {
     runtime.expect("a runtime without drivers").block_on(future)
 }
 
+/// Puts all of them at once, and returns what each was answered.
+pub fn put_each(cache: &dyn Cache, all: &[Cached]) -> Vec<Result<Put, CacheError>> {
+    let puts = all.iter().map(|cached| cache.put(cached.clone()));
+    run(futures_util::future::join_all(puts))
+}
+
 /// Puts all of them, and returns how many were acknowledged and why the first was not that was not.
 pub fn put_all(cache: &dyn Cache, all: &[Cached]) -> (usize, Option<String>) {
-    let puts = all.iter().map(|cached| cache.put(cached.clone()));
-    let puts = run(futures_util::future::join_all(puts));
+    let puts = put_each(cache, all);
     let refused = puts.iter().find_map(|put| put.as_ref().err()).map(|error| all_causes(error));
     (puts.iter().filter(|put| put.is_ok()).count(), refused)
 }

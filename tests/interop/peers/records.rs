@@ -3,10 +3,13 @@
 //! Included by each peer's `main.rs`, because the two crates' types differ by version only.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 
+use pkarr::Cache;
 use pkarr::dns::rdata::{CAA, CNAME, HTTPS, MX, NS, RData, SRV, SVCB, TXT};
 use pkarr::dns::{CLASS, CharacterString, Name, ResourceRecord};
-use pkarr::{Keypair, SignedPacket, Timestamp};
+use pkarr::extra::lmdb_cache::LmdbCache;
+use pkarr::{CacheKey, Keypair, PublicKey, SignedPacket, Timestamp};
 use serde_json::{Value, json};
 
 /// Why a line could not be carried out, as the text to send back.
@@ -103,4 +106,47 @@ pub fn shown(packet: &SignedPacket) -> Value {
         "packet": hex::encode(packet.as_bytes()),
         "records": records,
     })
+}
+
+/// Answers the requests about pkarr's cache on disk: `cache_open {folder, capacity}`, `cache_put` (as [`sign`]),
+/// `cache_get {public_key}`, `cache_close`. `None` if the operation is another one.
+pub fn cached(
+    cache: &mut Option<LmdbCache>,
+    op: &str,
+    request: &Value,
+) -> Result<Option<Value>, Failure> {
+    if !op.starts_with("cache_") {
+        return Ok(None);
+    }
+    let opened = || cache.as_ref().ok_or("no cache yet");
+    Ok(Some(match op {
+        "cache_open" => {
+            let capacity = number::<u32>(request, "capacity")? as usize;
+            let folder = Path::new(text(request, "folder")?);
+            *cache = Some(LmdbCache::open_unsafe(folder, capacity)?);
+            json!({ "ready": true })
+        }
+        "cache_put" => {
+            let packet = sign(request)?;
+            opened()?.put(&CacheKey::from(packet.public_key()), &packet);
+            seen(&packet)
+        }
+        "cache_get" => {
+            let key = PublicKey::try_from(text(request, "public_key")?)?;
+            let packet = opened()?.get(&CacheKey::from(&key)).ok_or("not found")?;
+            seen(&packet)
+        }
+        "cache_close" => {
+            *cache = None;
+            json!({ "closed": true })
+        }
+        other => return Err(format!("op {other}: not known").into()),
+    }))
+}
+
+/// As [`shown`], and when it was last seen.
+fn seen(packet: &SignedPacket) -> Value {
+    let mut value = shown(packet);
+    value["last_seen"] = packet.last_seen().as_u64().into();
+    value
 }

@@ -2,7 +2,6 @@
 //!
 //! Separate from its tests for that reason. Usage: `cache-child ENGINE write PLACE FIRST`, `cache-child ENGINE
 //! read` with places on standard input, `cache-child ENGINE fill PLACE`.
-#![expect(clippy::print_stdout, reason = "its tests read what it tells")]
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
@@ -72,8 +71,8 @@ fn read(engine: &str) -> Result<(), Failure> {
         let told = match caches::open(engine, &place) {
             Ok(opened) => {
                 let found = look(&*opened.cache)?;
-                let stored =
-                    (0..KEYS).filter(|n| run(opened.cache.put(cached(*n))).is_ok()).count();
+                let all: Vec<_> = (0..KEYS).map(cached).collect();
+                let (stored, _) = caches::put_all(&*opened.cache, &all);
                 let again = look(&*opened.cache)?;
                 let aside = if opened.is_new { "set aside" } else { "kept" };
                 format!("{aside}, {found} found, {stored} stored, {again} found again")
@@ -92,8 +91,12 @@ fn fill(engine: &str, place: &str) -> Result<(), Failure> {
     let mut acknowledged = Vec::new();
     for _ in 0..GROUPS {
         let group: Vec<_> = (0..64).map(|_| caches::of_somebody()).collect();
-        let (stored, refused) = caches::put_all(&*cache, &group);
-        acknowledged.extend(group.into_iter().filter(|_| refused.is_none()));
+        let puts = caches::put_each(&*cache, &group);
+        let refused =
+            puts.iter().find_map(|put| put.as_ref().err()).map(|error| caches::all_causes(error));
+        let taken =
+            group.into_iter().zip(&puts).filter_map(|(cached, put)| put.is_ok().then_some(cached));
+        acknowledged.extend(taken);
         let Some(refused) = refused else { continue };
         let is_there = |cached: &&Cached| {
             let found = run(cache.get(&cached.packet.public_key()));
@@ -101,7 +104,7 @@ fn fill(engine: &str, place: &str) -> Result<(), Failure> {
         };
         let kept = acknowledged.iter().filter(is_there).count();
         let lost = acknowledged.len() - kept;
-        tell(&format!("{stored} of a group stored, {lost} lost, {refused}"));
+        tell(&format!("{lost} of {} lost, {refused}", acknowledged.len()));
         if lines.next().transpose()?.is_none() {
             return Ok(());
         }

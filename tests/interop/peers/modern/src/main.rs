@@ -10,17 +10,19 @@ use futures_lite::StreamExt;
 use mainline::{Dht, Id, MutableItem, SigningKey};
 use pkarr::dns::CharacterString;
 use pkarr::dns::rdata::{SVCB, SVCParam};
+use pkarr::extra::lmdb_cache::LmdbCache;
 use pkarr::{Client, PublicKey, ResolvePolicy, SignedPacket};
 use pkarr_relay::Relay;
 use serde_json::{Value, json};
 
 #[path = "../../records.rs"]
 mod records;
-use records::{Failure, keypair, shown, sign, text};
+use records::{Failure, cached, keypair, shown, sign, text};
 
 /// What earlier requests of this process have started.
 #[derive(Default)]
 struct Started {
+    cache: Option<LmdbCache>,
     client: Option<Client>,
     dht: Option<Dht>,
     relays: Vec<Relay>,
@@ -70,7 +72,10 @@ async fn answer(started: &mut Started, line: &str) -> Result<Value, Failure> {
             let key = PublicKey::try_from(text(&request, "public_key")?)?;
             Ok(shown(&client.resolve(&key, ResolvePolicy::NetworkOnly).await?))
         }
-        op => mainline_answer(started, op, &request).await,
+        op => match cached(&mut started.cache, op, &request)? {
+            Some(answer) => Ok(answer),
+            None => mainline_answer(started, op, &request).await,
+        },
     }
 }
 

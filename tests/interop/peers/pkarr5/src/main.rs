@@ -8,19 +8,27 @@ use std::time::Duration;
 
 use pkarr::dns::CharacterString;
 use pkarr::dns::rdata::SVCB;
+use pkarr::extra::lmdb_cache::LmdbCache;
 use pkarr::{Client, PublicKey, SignedPacket, Timestamp};
 use serde_json::{Value, json};
 
 #[path = "../../records.rs"]
 mod records;
-use records::{Failure, shown, sign, text};
+use records::{Failure, cached, shown, sign, text};
+
+/// What earlier requests of this process have started.
+#[derive(Default)]
+struct Started {
+    cache: Option<LmdbCache>,
+    client: Option<Client>,
+}
 
 #[tokio::main]
 async fn main() {
-    let mut client = None;
+    let mut started = Started::default();
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
-        let answer = match answer(&mut client, &line).await {
+        let answer = match answer(&mut started, &line).await {
             Ok(answer) => answer,
             Err(failure) => json!({ "error": failure.to_string() }),
         };
@@ -31,11 +39,11 @@ async fn main() {
     }
 }
 
-async fn answer(started: &mut Option<Client>, line: &str) -> Result<Value, Failure> {
+async fn answer(started: &mut Started, line: &str) -> Result<Value, Failure> {
     let request: Value = serde_json::from_str(line)?;
     match text(&request, "op")? {
         "client" => {
-            *started = Some(client(&request)?);
+            started.client = Some(client(&request)?);
             Ok(json!({ "ready": true }))
         }
         "sign" => Ok(shown(&sign(&request)?)),
@@ -43,17 +51,18 @@ async fn answer(started: &mut Option<Client>, line: &str) -> Result<Value, Failu
         "publish" => {
             let packet =
                 if request["packet"].is_string() { read(&request)? } else { sign(&request)? };
-            let client = started.as_ref().ok_or("no client yet")?;
+            let client = started.client.as_ref().ok_or("no client yet")?;
             client.publish(&packet, request["cas"].as_u64().map(Timestamp::from)).await?;
             Ok(json!({ "packet": shown(&packet) }))
         }
         "resolve" => {
-            let client = started.as_ref().ok_or("no client yet")?;
+            let client = started.client.as_ref().ok_or("no client yet")?;
             let key = PublicKey::try_from(text(&request, "public_key")?)?;
             let packet = client.resolve_most_recent(&key).await.ok_or("not found")?;
             Ok(shown(&packet))
         }
-        other => Err(format!("op {other}: not known").into()),
+        other => cached(&mut started.cache, other, &request)?
+            .ok_or_else(|| format!("op {other}: not known").into()),
     }
 }
 
