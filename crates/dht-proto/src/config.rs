@@ -125,6 +125,9 @@ pub struct StoreConfig {
 /// them: a test network is one host. An address is proven while it is in our table, or for ten minutes after it
 /// answered a request of ours or showed a token; any other may be the victim of who sends in its name, and is
 /// answered with at most three times the bytes it sent (a stored value apart).
+///
+/// With 0 nothing is sent. A budget of bytes holds two fifths of itself at once: below 3,500 the largest answers (1,400
+/// bytes, a stored value) are never sent, below 2,560 some lists of nodes are not either.
 #[derive(Debug, Clone)]
 pub struct LimitConfig {
     /// Replies to one unproven IP address (a /64 of IPv6). Default: 12.
