@@ -10,7 +10,7 @@ use mainstay_dht_proto::{
 use mainstay_krpc::item::ImmutableItem;
 use mainstay_krpc::{Body, Id, Message, Method, Put, Query, bep42};
 
-use crate::scripted::{Bench, Fake};
+use crate::scripted::{Answer, Bench, Fake};
 use crate::swarm::{Swarm, TODAY, address, ending, get_of, item, settled, v4};
 
 /// How many nodes a cache holds, and how many of them still live.
@@ -379,4 +379,97 @@ fn a_saved_node_at_an_address_of_our_own_site_is_not_asked_by_a_node_of_the_worl
     bench.tick();
     let asked: Vec<_> = bench.sent.iter().map(|sent| sent.to.to_string()).collect();
     assert_eq!(asked, ["60.1.1.1:7"]);
+}
+
+/// Nodes of both families, as many as said.
+fn both(v4: usize, v6: usize) -> Snapshot {
+    let addr = |n: usize| {
+        let index = u8::try_from(n % 250).unwrap();
+        let ip = if n < v4 {
+            [60, index, 1, 1].into()
+        } else {
+            std::net::Ipv6Addr::new(0x2a00, index.into(), 7, 7, 0, 0, 0, 1).into()
+        };
+        SocketAddr::new(ip, 6881)
+    };
+    let saved = |n| SavedNode {
+        node: RemoteNode {
+            id: Id::from_bytes([u8::try_from(n % 250).unwrap(); 20]),
+            addr: addr(n),
+        },
+        rtt: Duration::from_millis(40),
+        age: Duration::ZERO,
+    };
+    Snapshot { nodes: (0..v4 + v6).map(saved).collect(), ..Snapshot::default() }
+}
+
+/// How many nodes of each family a snapshot holds.
+fn counts(snapshot: &Snapshot) -> (usize, usize) {
+    let v4 = snapshot.nodes.iter().filter(|saved| saved.node.addr.is_ipv4()).count();
+    (v4, snapshot.nodes.len() - v4)
+}
+
+#[test]
+fn neither_family_crowds_the_other_out_of_what_is_kept() {
+    for (there, kept) in [
+        ((150, 150), (100, 100)),
+        ((240, 10), (190, 10)),
+        ((10, 240), (10, 190)),
+        ((240, 0), (200, 0)),
+        ((20, 30), (20, 30)),
+    ] {
+        let ipv6 = Some("[2a00::1]:6881".parse().unwrap());
+        let mut bench = Bench::with(Config { ipv6, ..Config::default() });
+        bench.node.restore(bench.now, &both(there.0, there.1));
+        assert_eq!(counts(&bench.node.snapshot(bench.now, 200)), kept, "of {there:?}");
+        assert_eq!(bench.node.snapshot(bench.now, 0).nodes, []);
+    }
+}
+
+#[test]
+fn a_family_that_is_off_or_cut_off_keeps_what_an_earlier_run_knew() {
+    let mut swarm = Swarm::joined(20, 9);
+    let living = swarm.node(7).snapshot(swarm.net.now(), 200);
+    let six = Identity { id: Id::from_bytes([6; 20]), address: None };
+    let nodes = living.nodes.iter().copied().chain(both(0, 30).nodes).collect();
+    let snapshot = Snapshot { nodes, ipv6: vec![six], ..living };
+    let local = Some("[2a00::1]:6881".parse().unwrap());
+    // Where nobody answers over IPv6, and where this run has none.
+    for ipv6 in [local, None] {
+        let newcomer = restart(&mut swarm, &snapshot, |config| Config { ipv6, ..config });
+        swarm.net.run_for(Duration::from_secs(600));
+        assert!(swarm.node(newcomer).info().ipv4.unwrap().nodes >= 10);
+        let second = swarm.node(newcomer).snapshot(swarm.net.now(), 200);
+        assert_eq!(counts(&second).1, 30, "{ipv6:?}");
+        assert_eq!(second.ipv6, [six], "{ipv6:?}");
+    }
+}
+
+#[test]
+fn while_nodes_of_the_last_run_are_still_being_asked_none_is_forgotten() {
+    let peers = Fake::all(60);
+    let saved = |peer: &Fake| SavedNode {
+        node: RemoteNode { id: peer.id, addr: peer.addr },
+        rtt: Duration::from_millis(40),
+        age: Duration::ZERO,
+    };
+    let hour = Duration::from_secs(3600);
+    let nodes = peers.iter().map(saved).collect();
+    let snapshot = Snapshot { nodes, taken: Some(TODAY - hour), ..Snapshot::default() };
+    let mut bench = Bench::with(Config { ipv4: Some(v4(9999)), ..Config::default() });
+    bench.node.restore(bench.now, &snapshot);
+    bench.tick();
+    let sent = std::mem::take(&mut bench.sent);
+    assert_eq!(sent.len(), 20);
+    for ping in &sent[..10] {
+        let peer = peers.iter().find(|peer| peer.addr == ping.to).unwrap();
+        let Message { transaction, .. } = Message::decode(&ping.payload).unwrap();
+        let answer = Answer { id: Some(peer.id), ..Answer::default() }.encode(transaction);
+        bench.receive(peer.addr, &answer);
+    }
+    assert_eq!(bench.node.contacts().len(), 10);
+    let kept = bench.node.snapshot(bench.now, 200).nodes;
+    assert_eq!(kept.len(), 60);
+    // Those of the last run have been silent since then.
+    assert_eq!(kept.iter().filter(|saved| saved.age >= hour).count(), 50);
 }

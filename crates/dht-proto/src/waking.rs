@@ -102,3 +102,74 @@ impl Waking {
         self.pass = Pass::Again { at: now + wait, wait: (wait * 2).min(LONGEST_RETRY) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_krpc::Id;
+
+    use super::*;
+
+    fn contact(n: u8) -> Contact {
+        Contact::new(Id::from_bytes([n; 20]), ([60, n, 1, 1], 6881).into())
+    }
+
+    fn waking(now: Instant, count: u8) -> Waking {
+        Waking::new(now, (0..count).map(contact).collect()).unwrap()
+    }
+
+    fn asked(waking: &mut Waking, now: Instant) -> Vec<SocketAddr> {
+        std::iter::from_fn(|| waking.next(now)).map(|contact| contact.addr()).collect()
+    }
+
+    #[test]
+    fn twenty_are_asked_at_a_time_and_each_that_settles_makes_room_for_the_next() {
+        let now = crate::testing::start();
+        let mut waking = waking(now, 21);
+        assert_eq!(waking.due(), Some(now));
+        let first: Vec<_> = (0..20).map(|n| contact(n).addr()).collect();
+        assert_eq!(asked(&mut waking, now), first);
+        assert_eq!(waking.due(), None, "answers and stalls wake it");
+        waking.settled(contact(3).addr());
+        assert_eq!(waking.due(), Some(now));
+        assert_eq!(asked(&mut waking, now), [contact(20).addr()]);
+        for n in 0..20 {
+            assert!(!waking.is_over(), "somebody is still waited for");
+            waking.settled(contact(n).addr());
+        }
+        waking.settled(contact(20).addr());
+        assert!(waking.is_over() && waking.is_first_pass());
+    }
+
+    #[test]
+    fn after_silence_all_are_asked_in_turn_ever_more_seldom() {
+        let now = crate::testing::start();
+        let mut waking = waking(now, 30);
+        while !waking.is_over() {
+            for addr in asked(&mut waking, now) {
+                waking.settled(addr);
+            }
+        }
+        waking.try_again(now);
+        let (mut at, mut waits, mut turns) = (now, Vec::new(), Vec::new());
+        for _ in 0..8 {
+            let due = waking.due().unwrap();
+            assert_eq!(asked(&mut waking, due - Duration::from_millis(1)), [], "too early");
+            let again = asked(&mut waking, due);
+            assert_eq!(again.len(), AT_A_TIME);
+            turns.push(again[0]);
+            waits.push((due - at).as_secs());
+            at = due;
+            // Nobody answers, and it is told so again and again.
+            waking.try_again(at);
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 32, 60, 60, 60]);
+        let first = |n| contact(n).addr();
+        assert_eq!(turns[..4], [first(0), first(20), first(10), first(0)]);
+        assert!(!waking.is_first_pass());
+    }
+
+    #[test]
+    fn who_knew_nobody_has_nobody_to_wake() {
+        assert!(Waking::new(crate::testing::start(), Vec::new()).is_none());
+    }
+}

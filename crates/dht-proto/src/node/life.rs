@@ -1,7 +1,7 @@
 //! How a node survives what happens to its host: restarts, sleep, a lost uplink, a clock that is set.
 //! Apart from the routing of datagrams, which happens a thousand times as often.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::Node;
@@ -9,7 +9,8 @@ use crate::contact::Contact;
 use crate::network::FEW;
 use crate::scope::{Family, Scope};
 use crate::search::Scene;
-use crate::{Event, RemoteNode, SavedNode, Snapshot};
+use crate::snapshot::IDENTITIES;
+use crate::{Event, Identity, RemoteNode, SavedNode, Snapshot};
 
 /// Who is driven this late did not run, rather than run slowly.
 const ASLEEP: Duration = Duration::from_secs(30);
@@ -24,9 +25,11 @@ pub(super) struct Life {
     /// When the node was driven last.
     driven: Option<Instant>,
     offline_since: Option<Instant>,
-    /// Nodes of an earlier run, until it is known who of them lives; and when they were restored.
-    restored: Vec<SavedNode>,
+    /// Nodes of an earlier run, for each family until it is known who of them lives; and when they were restored.
+    restored: BTreeMap<Family, Vec<SavedNode>>,
     restored_at: Option<Instant>,
+    /// The ids of an earlier run in a family that is off in this one.
+    other_ids: BTreeMap<Family, Vec<Identity>>,
 }
 
 impl Node {
@@ -39,6 +42,11 @@ impl Node {
     pub fn restore(&mut self, now: Instant, snapshot: &Snapshot) {
         self.networks.restore(&snapshot.ipv4, &snapshot.ipv6);
         self.server.store.set_home(self.networks.home());
+        for (family, ids) in [(Family::V4, &snapshot.ipv4), (Family::V6, &snapshot.ipv6)] {
+            if self.networks.of(family).is_none() {
+                self.life.other_ids.insert(family, ids.iter().copied().take(IDENTITIES).collect());
+            }
+        }
         for item in &snapshot.published {
             self.published.insert(item.clone());
         }
@@ -46,9 +54,7 @@ impl Node {
         let mut known = BTreeSet::new();
         let usable = |saved: &&SavedNode| {
             let addr = saved.node.addr;
-            filter.allows(addr)
-                && self.networks.of(Family::of(addr)).is_some()
-                && known.insert(addr)
+            filter.allows(addr) && known.insert(addr)
         };
         let saved: Vec<SavedNode> =
             snapshot.nodes.iter().take(Snapshot::MOST_NODES).filter(usable).copied().collect();
@@ -58,37 +64,47 @@ impl Node {
             });
             self.wire.transactions.recall(family, near.map(|saved| saved.rtt));
         }
-        let contacts = saved.iter().map(|saved| Contact::new(saved.node.id, saved.node.addr));
+        let contacts = saved
+            .iter()
+            .map(|saved| Contact::new(saved.node.id, saved.node.addr))
+            .filter(|contact| self.networks.of(contact.family()).is_some());
         self.upkeep.wake(now, contacts.collect(), &mut self.asks);
         let slept = match (snapshot.taken, self.clock.at(now)) {
             (Some(taken), Some(today)) => today.saturating_sub(taken),
             _ => Duration::ZERO,
         };
         let aged = |saved: SavedNode| SavedNode { age: saved.age.saturating_add(slept), ..saved };
-        self.life.restored = saved.into_iter().map(aged).collect();
+        for saved in saved.into_iter().map(aged) {
+            self.life.restored.entry(Family::of(saved.node.addr)).or_default().push(saved);
+        }
         self.life.restored_at = Some(now);
     }
 
-    /// What to keep for the next run, with the `most` best nodes.
+    /// What to keep for the next run, with the `most` best nodes; where there are so many, half of them of each family.
     ///
-    /// A node that has not yet learnt whom of its last run it can reach passes those on: a short run, or one without
-    /// an uplink, does not spoil what an earlier one knew. Costs a sort of the tables.
+    /// A node that has not yet learnt whom of its last run it can reach passes those on: a short run, one without an
+    /// uplink, or one in which a family is off, does not spoil what an earlier one knew. Costs a sort of the tables.
     #[must_use]
     pub fn snapshot(&self, now: Instant, most: usize) -> Snapshot {
         let most = most.min(Snapshot::MOST_NODES);
-        let identities = |family| self.networks.of(family).map(crate::network::Network::identities);
-        let mut nodes: Vec<SavedNode> = self.saved_entries(now).take(most).collect();
+        let identities = |family| match self.networks.of(family) {
+            Some(network) => network.identities(),
+            None => self.life.other_ids.get(&family).cloned().unwrap_or_default(),
+        };
+        let mut nodes: Vec<SavedNode> = self.saved_entries(now).collect();
         let passed =
             self.life.restored_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         let known: BTreeSet<_> = nodes.iter().map(|saved| saved.node.addr).collect();
-        let earlier = self.life.restored.iter().filter(|saved| !known.contains(&saved.node.addr));
+        let earlier = self.life.restored.values().flatten();
+        let earlier = earlier.filter(|saved| !known.contains(&saved.node.addr));
         let aged =
             |saved: &SavedNode| SavedNode { age: saved.age.saturating_add(passed), ..*saved };
-        nodes.extend(earlier.map(aged).take(most.saturating_sub(known.len())));
+        nodes.extend(earlier.map(aged));
+        keep_both(&mut nodes, most);
         Snapshot {
             taken: self.clock.at(now).map(|unix| Duration::from_millis(millis(unix))),
-            ipv4: identities(Family::V4).unwrap_or_default(),
-            ipv6: identities(Family::V6).unwrap_or_default(),
+            ipv4: identities(Family::V4),
+            ipv6: identities(Family::V6),
             nodes,
             published: self.published.iter().cloned().collect(),
         }
@@ -134,11 +150,12 @@ impl Node {
             }
             None | Some(_) => {}
         }
-        if !self.life.restored.is_empty()
-            && !self.upkeep.is_waking()
-            && self.networks.nodes() >= FEW
-        {
-            self.life.restored = Vec::new();
+        if !self.life.restored.is_empty() && !self.upkeep.is_waking() {
+            let networks = &self.networks;
+            let knows_few = |family: Family| {
+                networks.of(family).is_none_or(|network| network.table.len() < FEW)
+            };
+            self.life.restored.retain(|family, _| knows_few(*family));
         }
         self.life.driven = Some(now);
     }
@@ -175,6 +192,24 @@ impl Node {
         }
         self.upkeep.look_around(now);
     }
+}
+
+/// Keeps the first `most`, and of neither family fewer than half of them where there are so many.
+fn keep_both(nodes: &mut Vec<SavedNode>, most: usize) {
+    let of = |saved: &SavedNode| Family::of(saved.node.addr);
+    let count = |family| nodes.iter().filter(|saved| of(saved) == family).count();
+    let (v4, v6) = (count(Family::V4), count(Family::V6));
+    let mut room_v6 = v6.min((most / 2).max(most.saturating_sub(v4)));
+    let mut room_v4 = most.saturating_sub(room_v6);
+    nodes.retain(|saved| {
+        let room = match of(saved) {
+            Family::V4 => &mut room_v4,
+            Family::V6 => &mut room_v6,
+        };
+        let fits = *room > 0;
+        *room = room.saturating_sub(1);
+        fits
+    });
 }
 
 fn millis(unix: Duration) -> u64 {
