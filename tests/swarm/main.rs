@@ -14,6 +14,7 @@ mod amplification;
 mod attacks;
 mod crowd;
 mod crowding;
+mod extend;
 mod families;
 mod figures;
 mod floods;

@@ -101,7 +101,8 @@ pub trait Store: fmt::Debug + Send {
         let _ = now;
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) should be called next.
+    /// When [`handle_timeout`](Self::handle_timeout) should be called next. After that call it must lie ahead, or the
+    /// node does nothing else.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }

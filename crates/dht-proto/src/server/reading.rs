@@ -40,8 +40,12 @@ impl Server {
         let near = visit.near(info_hash);
         let (mut seeds, mut others) = (Bloom::new(), Bloom::new());
         let mut peers = Vec::new();
-        let family = Some(PeerFamily::of(visit.from));
-        self.store.peers(visit.now, info_hash, family, &mut |peer| {
+        let family = PeerFamily::of(visit.from);
+        self.store.peers(visit.now, info_hash, Some(family), &mut |peer| {
+            // A store of the owner's making may give what was not asked for, and that would not fit.
+            if PeerFamily::of(peer.addr) != family {
+                return;
+            }
             if scrape {
                 if peer.seed { &mut seeds } else { &mut others }.insert(peer.addr.ip());
             }
