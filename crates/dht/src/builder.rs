@@ -168,7 +168,7 @@ impl DhtBuilder {
     /// With it a node needs no bootstrap host: it asks the nodes it knew, and those hosts only after 300 ms. The file
     /// is replaced whole every ten minutes, a minute after the first join and after a put, and at
     /// [`Dht::shutdown`]; a crash at any point leaves the one before. One node uses it at a time: a second gets
-    /// [`BuildError::StateInUse`]. Beside it stand a file `.lock` and, while it is written, one `.new`.
+    /// [`BuildError::StateInUse`]. A link to a file stays one. Beside the file stand a file `.lock` and, while it is written, one `.new`.
     ///
     /// A file that is broken, of a newer version, or not ours never keeps the node from starting: it is renamed to
     /// `.broken` or `.newer`, and [`NodeEvent::StateSetAside`](crate::NodeEvent::StateSetAside) says why.
@@ -219,7 +219,8 @@ impl DhtBuilder {
     }
 
     /// Lets `hook` see every request of strangers, with method, target and source, before it is answered, and
-    /// refuse it. It must be quick: the node waits for it.
+    /// refuse it. It must be quick: the node waits for it; if it panics, the node is gone, and its questions end with
+    /// an error.
     ///
     /// ```no_run
     /// use mainstay_dht::{Dht, Verdict};

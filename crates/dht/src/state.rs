@@ -92,14 +92,16 @@ pub fn read_state(path: &Path) -> Result<Option<Snapshot>, StateError> {
 /// Writes a state to `path`, in place of the one that is there.
 ///
 /// Whatever happens meanwhile, a crash or a loss of power included, the file then holds the old state or the new one:
-/// the new one is written beside it, made durable, and only then given the name. Blocks for that; readable by its
-/// owner only.
+/// the new one is written beside it, made durable, and only then given the name. Where `path` is a link, it stays one, and the file
+/// behind it is replaced. Blocks for that; readable by its owner only.
 ///
 /// # Errors
 ///
 /// [`StateError::Io`]; the old state is then still there.
 pub fn write_state(path: &Path, snapshot: &Snapshot) -> Result<(), StateError> {
-    place::replace(path, &snapshot.encode()).map_err(|source| StateError::io("write", path, source))
+    place::of(path)
+        .and_then(|place| place::replace(&place, &snapshot.encode()))
+        .map_err(|source| StateError::io("write", path, source))
 }
 
 /// Moves a file that cannot be used out of the way, so that the next state has its place; gives its new path.

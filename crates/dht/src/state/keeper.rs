@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::future::pending;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mainstay_dht_proto::Snapshot;
@@ -22,7 +23,8 @@ const SOON: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Keeper {
     path: PathBuf,
-    _lock: File,
+    /// Whoever still writes has it, too: a runtime that goes away drops this before the writing has ended.
+    lock: Arc<File>,
     due: Instant,
     writing: Option<JoinHandle<Result<(), StateError>>>,
     /// False where a file that cannot be used could not be set aside: it is not ours to overwrite.
@@ -38,7 +40,8 @@ impl Keeper {
         path: &Path,
         now: Instant,
     ) -> Result<(Self, Option<Snapshot>, Option<NodeEvent>), BuildError> {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let path = place::of(path)
+            .map_err(|source| BuildError::State { path: path.to_path_buf(), source })?;
         let lock = match place::lock(&path) {
             Ok(Some(lock)) => lock,
             Ok(None) => return Err(BuildError::StateInUse { path }),
@@ -46,7 +49,7 @@ impl Keeper {
         };
         let keeper = |writes| Self {
             path: path.clone(),
-            _lock: lock,
+            lock: Arc::new(lock),
             due: now + EVERY,
             writing: None,
             writes,
@@ -85,8 +88,12 @@ impl Keeper {
     /// Starts to write on a thread of its own.
     pub(crate) fn save(&mut self, now: Instant, snapshot: Snapshot) {
         self.due = now + EVERY;
-        let path = self.path.clone();
-        self.writing = Some(spawn_blocking(move || write_state(&path, &snapshot)));
+        let (path, lock) = (self.path.clone(), self.lock.clone());
+        self.writing = Some(spawn_blocking(move || {
+            let written = write_state(&path, &snapshot);
+            drop(lock);
+            written
+        }));
     }
 
     /// Completes when writing has ended; never if nothing is written. Cancel safe.
@@ -112,5 +119,92 @@ impl Keeper {
         }
         self.save(Instant::now(), snapshot);
         Some(self.saved().await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn opened(now: Instant) -> (Keeper, TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let (keeper, ..) = Keeper::open(&path, now).unwrap();
+        (keeper, folder, path)
+    }
+
+    /// A snapshot that is told from others by its time.
+    fn taken(secs: u64) -> Snapshot {
+        Snapshot { taken: Some(Duration::from_secs(secs)), ..Snapshot::default() }
+    }
+
+    #[tokio::test]
+    async fn a_state_is_written_every_ten_minutes_and_none_while_one_is_written() {
+        let now = Instant::now();
+        let (mut keeper, _folder, path) = opened(now);
+        assert_eq!(keeper.due(), Some(now + EVERY));
+        keeper.save(now + EVERY, taken(1));
+        assert_eq!(keeper.due(), None);
+        assert_eq!(keeper.saved().await.unwrap(), keeper.path);
+        assert_eq!(keeper.due(), Some(now + EVERY * 2));
+        assert_eq!(read_state(&path).unwrap(), Some(taken(1)));
+    }
+
+    #[tokio::test]
+    async fn a_change_brings_the_writing_forward_once_however_many_follow() {
+        let now = Instant::now();
+        let (mut keeper, ..) = opened(now);
+        keeper.hurry(now);
+        assert_eq!(keeper.due(), Some(now + SOON));
+        keeper.hurry(now + SOON / 2);
+        assert_eq!(keeper.due(), Some(now + SOON), "what changes all the time is written, too");
+    }
+
+    #[tokio::test]
+    async fn a_state_that_could_not_be_written_is_tried_again_at_its_time() {
+        let now = Instant::now();
+        let (mut keeper, _folder, path) = opened(now);
+        let draft = path.with_extension("new");
+        fs::create_dir(&draft).unwrap();
+        keeper.save(now, taken(1));
+        assert!(matches!(keeper.saved().await, Err(StateError::Io { action: "write", .. })));
+        assert_eq!(keeper.due(), Some(now + EVERY));
+        fs::remove_dir(&draft).unwrap();
+        keeper.save(now + EVERY, taken(2));
+        assert!(keeper.saved().await.is_ok());
+        assert_eq!(read_state(&path).unwrap(), Some(taken(2)));
+    }
+
+    #[tokio::test]
+    async fn the_last_state_is_the_one_that_stays_though_another_is_being_written() {
+        let now = Instant::now();
+        let (mut keeper, _folder, path) = opened(now);
+        for round in 0..20 {
+            keeper.save(now, taken(round));
+            assert!(keeper.finish(taken(100 + round)).await.unwrap().is_ok());
+            assert_eq!(read_state(&path).unwrap(), Some(taken(100 + round)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_moved_out_of_the_way_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        fs::write(&path, b"somebody's letters").unwrap();
+        // A folder that is not empty stands where the file should go.
+        fs::create_dir_all(folder.path().join("state.broken/full")).unwrap();
+        let now = Instant::now();
+        let (mut keeper, found, event) = Keeper::open(&path, now).unwrap();
+        assert_eq!(found, None);
+        let told = matches!(event, Some(NodeEvent::StateSetAside { moved_to: None, .. }));
+        assert!(told, "{event:?}");
+        keeper.hurry(now);
+        assert_eq!(keeper.due(), None);
+        assert!(keeper.finish(taken(1)).await.is_none());
+        assert_eq!(fs::read(&path).unwrap(), b"somebody's letters");
     }
 }

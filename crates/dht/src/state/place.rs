@@ -24,6 +24,15 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
+/// Where the file is, whoever asks: absolute, and behind the links that lead to it. So a link stays a link when the
+/// file is replaced, and two ways to one file meet in one lock.
+pub(super) fn of(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => std::path::absolute(path),
+        found => found,
+    }
+}
+
 /// The path with `suffix` behind its name.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();

@@ -116,3 +116,51 @@ fn a_folder_is_no_place_for_a_state_and_stays_where_it_is() {
     let missing = Keeper::open(&folder.path().join("no/state"), Instant::now());
     assert!(matches!(missing, Err(BuildError::State { .. })), "{missing:?}");
 }
+
+#[tokio::test]
+async fn nobody_else_gets_a_state_that_is_still_written_after_its_node_has_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let one =
+        tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+    let (disk, slow) = std::sync::mpsc::channel::<()>();
+    let busy = one.spawn_blocking(move || slow.recv().is_err());
+    let (mut keeper, ..) = Keeper::open(&path, Instant::now()).unwrap();
+    let entered = one.handle().clone();
+    {
+        let _entered = entered.enter();
+        keeper.save(Instant::now(), snapshot(3));
+    }
+    drop(keeper);
+    let second = Keeper::open(&path, Instant::now());
+    assert!(matches!(second, Err(BuildError::StateInUse { .. })), "{second:?}");
+    drop(disk);
+    assert!(busy.await.unwrap());
+    // What is queued on the one thread for blocking work comes after the writing.
+    entered.spawn_blocking(|| ()).await.unwrap();
+    let (_keeper, found, _event) = Keeper::open(&path, Instant::now()).unwrap();
+    assert_eq!(found, Some(snapshot(3)));
+    one.shutdown_background();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_state_stays_a_link_and_has_the_lock_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("state"), folder.path().join("link"));
+    write_state(&path, &snapshot(3)).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    write_state(&link, &snapshot(4)).unwrap();
+    assert_eq!(read_state(&path).unwrap(), Some(snapshot(4)));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let (_keeper, found, _event) = Keeper::open(&link, Instant::now()).unwrap();
+    assert_eq!(found, Some(snapshot(4)));
+    let second = Keeper::open(&path, Instant::now());
+    assert!(matches!(second, Err(BuildError::StateInUse { .. })), "{second:?}");
+}
+
+#[test]
+fn no_path_is_no_place_for_a_state() {
+    let opened = Keeper::open(Path::new(""), Instant::now());
+    assert!(matches!(opened, Err(BuildError::State { .. })), "{opened:?}");
+}
