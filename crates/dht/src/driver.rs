@@ -34,6 +34,8 @@ const BATCH: usize = 64;
 const DATAGRAM: usize = 2048;
 /// How long the published list of contacts may lag behind the table.
 const CONTACTS_EVERY: Duration = Duration::from_secs(1);
+/// A time, since 1970, before which this program did not exist: the beginning of 2026.
+const WRITTEN: Duration = Duration::from_secs(1_767_225_600);
 /// How many contacts are published and saved at most.
 const CONTACTS: usize = 200;
 
@@ -390,10 +392,15 @@ impl Driver {
 
 /// Tells the node what time of day it is.
 pub(crate) fn set_wall_clock(node: &mut Node, now: Instant) {
-    // A clock before 1970 tells nothing.
-    if let Ok(unix) = SystemTime::now().duration_since(UNIX_EPOCH) {
+    if let Some(unix) = time_of_day(SystemTime::now()) {
         node.set_wall_clock(now, unix);
     }
+}
+
+/// What the system's clock tells; `None` if it was never set, as on hosts that have no battery for it and begin in
+/// 1970. By such a clock every item would be from the future, and none would be stored.
+fn time_of_day(system: SystemTime) -> Option<Duration> {
+    system.duration_since(UNIX_EPOCH).ok().filter(|unix| *unix >= WRITTEN)
 }
 
 /// What those who run the node should know of.
@@ -444,5 +451,20 @@ impl Alarm {
 
     fn is_set(&self) -> bool {
         self.0.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_never_set_tells_nothing() {
+        let at = |secs| time_of_day(UNIX_EPOCH + Duration::from_secs(secs));
+        for unset in [0, 3600, 946_684_800, WRITTEN.as_secs() - 1] {
+            assert_eq!(at(unset), None, "{unset}");
+        }
+        assert_eq!(at(WRITTEN.as_secs()), Some(WRITTEN));
+        assert_eq!(time_of_day(UNIX_EPOCH - Duration::from_secs(1)), None);
     }
 }

@@ -25,7 +25,7 @@ use crate::trace::TraceStream;
 /// A running node of the Mainline DHT. Cloning is cheap and gives another handle of the same node.
 ///
 /// The node lives in a task of its own, which ends when [`Dht::shutdown`] is called or the last
-/// handle (streams included) is dropped. Handles may be used from any executor and any thread.
+/// handle (the streams of lookups included, those of events and steps not) is dropped. Handles may be used from any executor and any thread.
 ///
 /// # Dropping a future
 ///
@@ -263,7 +263,7 @@ impl Dht {
         self.shared.published.local().all().collect()
     }
 
-    /// Whether the node has joined: its first bootstrap has settled, and it knows other nodes.
+    /// Whether the node has joined: its first bootstrap has settled, and it knows other nodes. False once it is gone.
     pub fn bootstrapped(&self) -> bool {
         self.shared.published.is_settled() && self.shared.published.nodes() > 0
     }
@@ -329,8 +329,8 @@ impl Dht {
         self.snapshot().await.map(|snapshot| snapshot.published).unwrap_or_default()
     }
 
-    /// Stops the node, writes its state file, if it has one, and waits until its sockets are closed. All questions that are open, and all
-    /// that come after, end with an error. May be called more than once.
+    /// Stops the node, writes its state file, if it has one, and waits until its sockets are closed. All questions
+    /// that are open, and all that come after, end with an error. May be called more than once, and at the same time.
     pub async fn shutdown(&self) {
         let (done, stopped) = oneshot::channel();
         if self.shared.commands.send(Command::Shutdown(done)).await.is_ok() {

@@ -185,7 +185,7 @@ impl Published {
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        *self.readiness.borrow() != Readiness::Joining
+        *self.readiness.borrow() == Readiness::Settled
     }
 
     pub(crate) fn publish_node(&self, node: NodeInfo, dropped: u64) {

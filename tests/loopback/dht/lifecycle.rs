@@ -9,7 +9,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use mainstay_dht::{BuildError, Dht, GetError, Id, MutableItem, PingError, PutError, Testnet};
+use mainstay_dht::{
+    BuildError, Dht, GetError, Id, MutableItem, PingError, PutError, Testnet, Verdict,
+};
 use mainstay_keys::Keypair;
 
 use super::{client_of, joined, loopback};
@@ -113,7 +115,7 @@ async fn a_node_that_was_shut_down_answers_every_call_with_an_error() {
     let testnet = Testnet::new(3).await.unwrap();
     let dht = joined(&testnet).await;
     let address = dht.local_addr();
-    dht.shutdown().await;
+    tokio::join!(dht.shutdown(), dht.shutdown());
     dht.shutdown().await;
 
     let key = Keypair::random();
@@ -130,7 +132,7 @@ async fn a_node_that_was_shut_down_answers_every_call_with_an_error() {
     assert_eq!(dht.announce_peer(NOBODY, None).await, Err(PutError::Shutdown));
     assert_eq!(dht.ping(address).await, Err(PingError::Shutdown));
     assert_eq!(dht.trace().await.next().await, None);
-    assert!(!dht.ready().await);
+    assert!(!dht.ready().await && !dht.bootstrapped());
     assert!(!dht.info().is_running());
     assert_eq!(dht.local_addr(), address);
     UdpSocket::bind(address).expect("the port is free again");
@@ -145,6 +147,29 @@ async fn shutting_down_ends_what_is_under_way() {
     let (got, peers, ()) = tokio::join!(get, peers, dht.shutdown());
     assert_eq!(got, Err(GetError::Shutdown));
     assert_eq!(peers, Err(GetError::Shutdown));
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_ends_its_node_and_hangs_nobody() {
+    let testnet = Testnet::new(3).await.unwrap();
+    let faulty = client_of(&testnet)
+        .server_mode(true)
+        .request_hook(
+            |request| if request.target == Some(NOBODY) { panic!() } else { Verdict::Answer },
+        )
+        .build()
+        .unwrap();
+    assert!(faulty.ready().await);
+    let mut events = faulty.events().await;
+    let other = Dht::builder().bootstrap(&[faulty.local_addr().to_string()]).bind(loopback());
+    let other = other.build().unwrap();
+    let (_found, silent) = tokio::join!(other.find_node(NOBODY), async {
+        while events.next().await.is_some() {}
+        faulty.find_node(NOBODY).await
+    });
+    assert_eq!(silent, Err(GetError::Shutdown));
+    assert!(!faulty.info().is_running());
+    faulty.shutdown().await;
 }
 
 #[test]
