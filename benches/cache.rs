@@ -5,6 +5,7 @@
 //!
 //! `cargo bench -p mainstay-benches --bench cache -- PACKETS [FOLDER]`, 100,000 packets and the system's temporary
 //! folder unless told otherwise.
+#![allow(clippy::cast_possible_truncation, reason = "counts of packets, far below 2³²")]
 #![allow(missing_docs, reason = "a bench has no readers but its table")]
 #![expect(clippy::print_stdout, reason = "the table")]
 
