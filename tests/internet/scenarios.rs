@@ -122,8 +122,12 @@ fn big_net_window_lets_a_node_judge_the_size_of_its_network() {
     let mut world = World::before(prompt(6, 30_000, 0.0), 0.0);
     let pair = pair(&mut world);
     trials(&mut world, pair, 12);
-    let size = world.node(pair[1]).info().ipv4.unwrap().network_size.unwrap();
+    let info = world.node(pair[1]).info().ipv4.unwrap();
+    let (size, error) = (info.network_size.unwrap(), info.network_size_error.unwrap());
     assert!((22_000..40_000).contains(&size), "{size}");
+    // Sixteen lookups of eight nodes each: nine percent.
+    assert!((size / 20..size / 4).contains(&error), "{size} ± {error}");
+    assert!(size.abs_diff(30_000) < 3 * error, "{size} ± {error}");
 }
 
 /// Whole nodes that know each other, and nothing behind them.

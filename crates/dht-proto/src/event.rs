@@ -84,6 +84,9 @@ pub enum Event {
         node: RemoteNode,
         /// How many have, this one included; 1 is the first acknowledgement.
         stored: usize,
+        /// How many make the put safe: half of the copies wanted
+        /// ([`Config::store_at`](crate::Config::store_at)).
+        quorum: usize,
     },
     /// A node refused to store.
     Refused {

@@ -240,11 +240,14 @@ impl Network {
     }
 
     pub(crate) fn info(&self) -> FamilyInfo {
+        let size = self.size.estimate();
         FamilyInfo {
             id: self.id,
             public: self.external.address(),
             nodes: self.table.len(),
-            network_size: self.size.estimate().map(nodes_of),
+            network_size: size.map(nodes_of),
+            network_size_error: size
+                .map(|size| nodes_of(SizeEstimate { nodes: size.nodes * size.error, ..size })),
         }
     }
 }

@@ -228,7 +228,10 @@ impl Search {
                 if stored == self.quorum {
                     self.tally.quorum = Some(elapsed);
                 }
-                (Event::Stored { query, node, stored }, StepKind::Stored { rtt })
+                (
+                    Event::Stored { query, node, stored, quorum: self.quorum },
+                    StepKind::Stored { rtt },
+                )
             }
             Some(code) => {
                 self.tally.refused.push((node, code));

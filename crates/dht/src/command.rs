@@ -2,6 +2,8 @@
 //! Separate because it is the whole of what the two sides know of each other.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot};
@@ -11,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::{GetError, PutError};
 use crate::event::NodeEvent;
 use crate::packets::Packet;
+use crate::putting::Acknowledged;
 use crate::trace::TraceStep;
 
 /// Commands that may wait for the node; whoever comes then waits for room.
@@ -73,6 +76,14 @@ pub(crate) enum Reply {
     Scrape(oneshot::Sender<Result<Box<Scrape>, GetError>>),
     /// The report of a put or announce, with the sequence number it was to replace.
     Put(Option<i64>, oneshot::Sender<Result<PutReport, PutError>>),
+    /// Each acknowledgement of a put, then its report.
+    Putting {
+        cas: Option<i64>,
+        copies: mpsc::Sender<Acknowledged>,
+        /// Nobody waits for the report, and yet the put is wanted.
+        detached: Arc<AtomicBool>,
+        report: oneshot::Sender<Result<PutReport, PutError>>,
+    },
 }
 
 impl Reply {
@@ -87,6 +98,9 @@ impl Reply {
             Self::Samples(reply) => reply.is_closed(),
             Self::Scrape(reply) => reply.is_closed(),
             Self::Put(_, reply) => reply.is_closed(),
+            Self::Putting { detached, report, .. } => {
+                report.is_closed() && !detached.load(Ordering::Acquire)
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot};
 use mainstay_keys::PublicKey;
@@ -19,6 +19,7 @@ use crate::error::{GetError, PingError, PutError};
 use crate::event::EventStream;
 use crate::info::{Info, Published, Readiness};
 use crate::packets::Packet;
+use crate::putting::Putting;
 use crate::stream::{GetStream, Start};
 use crate::trace::TraceStream;
 
@@ -96,6 +97,11 @@ impl<T> Question<T> {
         self.cancel.disarm();
         answer.ok()
     }
+
+    /// Lets the node work on, although nobody waits for the answer.
+    pub(crate) fn abandon(mut self) {
+        self.cancel.disarm();
+    }
 }
 
 /// Finding and storing.
@@ -148,6 +154,29 @@ impl Dht {
         cas: Option<i64>,
     ) -> Result<PutReport, PutError> {
         self.put(Ask::PutMutable { item, cas }, cas).await
+    }
+
+    /// Starts to store a signed item, and tells of each copy: for callers who go on when the first copy is
+    /// stored, or when [half of them](Putting::quorum) are, long before the last node has answered.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Shutdown`], if the node is gone. All else is told by [`Putting::finish`].
+    pub async fn start_put_mutable(
+        &self,
+        item: MutableItem,
+        cas: Option<i64>,
+    ) -> Result<Putting, PutError> {
+        self.start_put(Ask::PutMutable { item, cas }, cas).await
+    }
+
+    /// As [`Dht::start_put_mutable`], for a value under its hash.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Shutdown`], if the node is gone. All else is told by [`Putting::finish`].
+    pub async fn start_put_immutable(&self, item: ImmutableItem) -> Result<Putting, PutError> {
+        self.start_put(Ask::PutImmutable { item }, None).await
     }
 
     /// The value that hashes to `target`.
@@ -364,6 +393,16 @@ impl Dht {
     async fn put(&self, ask: Ask, cas: Option<i64>) -> Result<PutReport, PutError> {
         let answer = self.ask(ask, |reply| Reply::Put(cas, reply)).await;
         answer.unwrap_or(Err(PutError::Shutdown))
+    }
+
+    async fn start_put(&self, ask: Ask, cas: Option<i64>) -> Result<Putting, PutError> {
+        let (copies, acknowledged) = mpsc::channel(Putting::QUEUE);
+        let detached = Arc::new(AtomicBool::new(false));
+        let flag = detached.clone();
+        let reply = |report| Reply::Putting { cas, copies, detached: flag, report };
+        let question = self.begin(ask, reply).await;
+        let question = question.ok_or(PutError::Shutdown)?;
+        Ok(Putting::new(self.clone(), acknowledged, question, detached))
     }
 
     /// Puts one question that has many answers.

@@ -101,6 +101,15 @@ impl Info {
         self.families().filter_map(|family| family.network_size).max()
     }
 
+    /// How far [`Info::network_size`] may be off: one standard deviation, in nodes.
+    ///
+    /// It knows of chance alone. A lookup that missed nodes makes the estimate too small, and somebody who
+    /// crowds at its target makes it too large.
+    pub fn network_size_error(&self) -> Option<u64> {
+        let larger = self.families().max_by_key(|family| family.network_size)?;
+        larger.network_size_error
+    }
+
     /// Lookups and puts that are running.
     pub fn running(&self) -> usize {
         self.node.asks

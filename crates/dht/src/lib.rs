@@ -29,6 +29,7 @@
 //! - [`DhtBuilder`] says where to listen and whom to join through. Building is synchronous, asks no
 //!   name server, and works outside of a tokio runtime, too.
 //! - [`GetStream`] yields answers as they arrive and ends when the lookup has settled.
+//! - [`Putting`] is a put whose caller goes on at its first copy, or when half of them are safe.
 //! - [`Dht::events`] tells what happens to the node; [`DhtBuilder::state_file`] lets it start where it stopped.
 //! - [`Testnet`] is a network of ordinary nodes on loopback.
 //!
@@ -52,6 +53,7 @@ mod handle;
 mod info;
 mod listen;
 mod packets;
+mod putting;
 mod runtime;
 mod state;
 mod stream;
@@ -67,6 +69,7 @@ pub use explain::{ExplainedNode, Explanation};
 pub use handle::Dht;
 pub use info::Info;
 pub use packets::Packet;
+pub use putting::{Acknowledged, Putting};
 pub use state::{StateError, read_state, write_state};
 pub use stream::{GetIter, GetStream};
 pub use testnet::{Testnet, TestnetBuilder};

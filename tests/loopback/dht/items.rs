@@ -21,6 +21,56 @@ async fn a_mutable_item_is_found_by_a_node_that_joins_later() {
 }
 
 #[tokio::test]
+async fn a_put_tells_of_each_copy_of_the_quorum_and_of_its_end() {
+    let testnet = Testnet::new(20).await.unwrap();
+    let dht = joined(&testnet).await;
+    let item = signed(&Keypair::random(), b"", 1, b"value");
+    let mut put = dht.start_put_mutable(item.clone(), None).await.unwrap();
+    let first = put.next().await.unwrap();
+    assert_eq!((first.stored, first.quorum), (1, 8));
+    let quorum = put.quorum().await.unwrap();
+    assert_eq!(quorum.stored, 8);
+    let report = put.finish().await.unwrap();
+    assert_eq!(
+        (report.target, report.nodes[0], report.nodes[7]),
+        (item.target(), first.node, quorum.node)
+    );
+    assert!(report.stored >= 12, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_detached_put_is_completed_and_a_dropped_one_is_not() {
+    let testnet = Testnet::new(20).await.unwrap();
+    let dht = joined(&testnet).await;
+    let [kept, dropped] = [Keypair::random(), Keypair::random()];
+    drop(dht.start_put_mutable(signed(&dropped, b"", 1, b"value"), None).await.unwrap());
+    let put = dht.start_put_mutable(signed(&kept, b"", 1, b"value"), None).await.unwrap();
+    put.detach();
+    // Answers of a later put come after those of an earlier one, on loopback, but need not: so it is looked for.
+    let other = signed(&Keypair::random(), b"", 1, b"other");
+    let mut found = None;
+    for _ in 0..20 {
+        dht.put_mutable(other.clone(), None).await.unwrap();
+        found = dht.get_mutable_most_recent(&kept.public_key(), None).await.unwrap();
+        if found.is_some() {
+            break;
+        }
+    }
+    assert_eq!(found.unwrap().bytes(), Some(&b"value"[..]));
+    assert_eq!(dht.get_mutable_most_recent(&dropped.public_key(), None).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_put_without_a_quorum_says_so_and_ends() {
+    let testnet = Testnet::new(3).await.unwrap();
+    let dht = joined(&testnet).await;
+    let item = mainstay_dht::ImmutableItem::from_bytes(b"few").unwrap();
+    let mut put = dht.start_put_immutable(item).await.unwrap();
+    assert_eq!(put.quorum().await, None);
+    assert!((1..8).contains(&put.finish().await.unwrap().stored));
+}
+
+#[tokio::test]
 async fn each_salt_is_an_item_of_its_own() {
     let testnet = Testnet::new(8).await.unwrap();
     let dht = joined(&testnet).await;

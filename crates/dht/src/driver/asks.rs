@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::command::{NewAsk, Pong, Reply};
 use crate::error::{GetError, PutError};
+use crate::putting::Acknowledged;
 use crate::trace::TraceStep;
 
 /// Asks by both of their names. The node bounds how many there can be.
@@ -82,6 +83,11 @@ impl OpenAsks {
                     let _ = batches.try_send(peers);
                 }
             }
+            Event::Stored { node, stored, quorum, .. } => {
+                if let Reply::Putting { copies, .. } = &open.reply {
+                    let _ = copies.try_send(Acknowledged { node, stored, quorum });
+                }
+            }
             Event::Step { step, .. } => {
                 for tracer in &self.tracers {
                     let _ = tracer.try_send(TraceStep::new(query, open.target, step));
@@ -120,7 +126,10 @@ fn finish(reply: Reply, outcome: Outcome, report: LookupReport) {
         (Reply::Scrape(reply), Outcome::Scrape(result)) => {
             let _ = reply.send(result.map_err(GetError::from));
         }
-        (Reply::Put(cas, reply), Outcome::Put(result)) => {
+        (
+            Reply::Put(cas, reply) | Reply::Putting { cas, report: reply, .. },
+            Outcome::Put(result),
+        ) => {
             let _ = reply.send(result.map_err(|error| PutError::from_node(error, cas)));
         }
         (reply, outcome) => {

@@ -16,13 +16,14 @@ use std::time::Instant;
 use sweep::{Row, Sweep};
 
 const USAGE: &str = "\
-simulate [--quick] [--trials N] [--seed S] [--docs FOLDER] [--nodes N | --crowd N]
+simulate [--quick] [--trials N] [--seed S] [--docs FOLDER] [--nodes N [--sybils P] | --crowd N]
 
   --quick        small networks and few trials, each row twice; fails if a row falls below its floor
   --trials N     puts and gets in each row (default: 400; quick: 40)
   --seed S       the first row's seed (default: 1)
   --docs FOLDER  writes the tables into FOLDER/simulation.md and the plots into FOLDER/plots
   --nodes N      one row only: this many nodes
+  --sybils P     that row with P of a hundred nodes being sybils
   --crowd N      instead: a network of N real nodes in one process, their memory and time
 ";
 
@@ -34,6 +35,7 @@ struct Options {
     seed: u64,
     docs: Option<PathBuf>,
     nodes: Option<usize>,
+    sybils: usize,
     crowd: Option<usize>,
 }
 
@@ -59,8 +61,15 @@ fn main() -> ExitCode {
 }
 
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options =
-        Options { quick: false, trials: None, seed: 1, docs: None, nodes: None, crowd: None };
+    let mut options = Options {
+        quick: false,
+        trials: None,
+        seed: 1,
+        docs: None,
+        nodes: None,
+        sybils: 0,
+        crowd: None,
+    };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
         let number =
@@ -71,6 +80,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
             "--seed" => options.seed = number(value()?)? as u64,
             "--docs" => options.docs = Some(PathBuf::from(value()?)),
             "--nodes" => options.nodes = Some(number(value()?)?),
+            "--sybils" => options.sybils = number(value()?)?.min(100),
             "--crowd" => options.crowd = Some(number(value()?)?),
             other => return Err(format!("there is no option `{other}`")),
         }
@@ -82,7 +92,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
 fn measure(options: &Options) -> Result<(), String> {
     let trials = options.trials.unwrap_or(if options.quick { 40 } else { 400 });
     let rows = match options.nodes {
-        Some(nodes) => vec![Row::of_nodes(nodes, trials, options.seed)],
+        Some(nodes) => vec![Row::of_nodes(nodes, trials, options.seed).among(options.sybils)],
         None => sweep::rows(options.quick, trials, options.seed),
     };
     let mut results = Vec::new();

@@ -89,6 +89,14 @@ impl Row {
         Self { sweep: Sweep::Nodes, at: nodes as f64, label: thousands(nodes), series }
     }
 
+    /// The same with so many sybils in a hundred nodes.
+    pub(crate) fn among(mut self, percent: usize) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "at most a hundred")]
+        let share = percent as f64 / 100.0;
+        self.series.terrain.sybils = share;
+        self
+    }
+
     /// What falls below the floor that no change may break. Far below what is measured: a floor says that
     /// something is broken, the tables say how good it is.
     pub(crate) fn complaints(&self, figures: &Figures) -> Vec<String> {
