@@ -473,3 +473,14 @@ fn while_nodes_of_the_last_run_are_still_being_asked_none_is_forgotten() {
     // Those of the last run have been silent since then.
     assert_eq!(kept.iter().filter(|saved| saved.age >= hour).count(), 50);
 }
+
+#[test]
+fn a_clock_that_runs_ahead_makes_a_node_look_around_and_one_that_is_set_back_does_not() {
+    for forward in [false, true] {
+        let mut bench = Bench::knowing(&Fake::all(30));
+        let hour = Duration::from_secs(3600);
+        let unix = if forward { TODAY + hour } else { TODAY - hour };
+        bench.node.set_wall_clock(bench.now, unix);
+        assert_eq!(bench.node.poll_timeout().is_some_and(|due| due <= bench.now), forward);
+    }
+}

@@ -97,4 +97,18 @@ mod tests {
         published.insert(item(1, 1));
         assert_eq!(published.iter().count(), 0);
     }
+
+    #[test]
+    fn a_put_that_failed_or_was_cancelled_is_forgotten() {
+        let mut published = Published::new(5);
+        for query in [QueryId(1), QueryId(2)] {
+            published.begun(query, Some(item(1, 1)));
+        }
+        published.cancelled(QueryId(1));
+        let outcome = Outcome::Put(Err(crate::LookupError::NoNodes.into()));
+        let report = crate::LookupReport::default();
+        published.heed(&Event::Done { query: QueryId(2), outcome, report });
+        assert_eq!(published.iter().count(), 0);
+        assert!(published.pending.is_empty());
+    }
 }
