@@ -51,6 +51,8 @@ struct Entry {
     failures: u32,
     /// Puts in a row that too few nodes acknowledged.
     thin: u32,
+    /// Puts in a row that were refused.
+    refusals: u32,
     /// When the last put went well.
     stored: Option<Timestamp>,
     copies: Option<usize>,
@@ -244,6 +246,7 @@ impl Schedule {
             entry.packet = Some(packet);
             entry.failures = 0;
             entry.thin = 0;
+            entry.refusals = 0;
         });
         Ok(Verdict::Adopted { instead_of: kept.map(|kept| kept.timestamp()) })
     }
@@ -275,6 +278,11 @@ impl Schedule {
     #[must_use]
     pub fn kept(&self, now: Timestamp, key: &PublicKey) -> Option<Kept> {
         self.entries.get(key).map(|entry| entry.kept(now))
+    }
+
+    /// The keys that are kept, in their order.
+    pub fn keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.entries.keys()
     }
 
     /// How many keys are kept.
@@ -358,7 +366,9 @@ impl Schedule {
             End::Found { packet, copies } => self.handle_found(now, key, work, packet, copies),
             End::Absent => self.handle_absent(now, key),
             End::Refused => {
-                self.plan(key, now, Work::Read, |_| {});
+                self.plan(key, now, Work::Read, |entry| {
+                    entry.refusals = entry.refusals.saturating_add(1);
+                });
                 Verdict::Searching
             }
             End::Failed { retry_after } => self.handle_failed(now, key, work, retry_after),
@@ -383,6 +393,7 @@ impl Schedule {
         self.plan(key, at, work, |entry| {
             entry.failures = 0;
             entry.thin = if is_thin { thin.saturating_add(1) } else { 0 };
+            entry.refusals = 0;
             entry.stored = Some(now);
             entry.copies = copies;
         });
@@ -409,6 +420,7 @@ impl Schedule {
                 self.plan(key, now, Work::Put, |entry| {
                     entry.packet = Some(packet);
                     entry.failures = 0;
+                    entry.refusals = 0;
                     entry.copies = copies;
                 });
                 Verdict::Adopted { instead_of: kept.map(|kept| kept.timestamp()) }
@@ -419,8 +431,16 @@ impl Schedule {
     /// So many of those asked still have the packet.
     fn handle_read(&mut self, now: Timestamp, key: PublicKey, copies: Option<usize>) -> Verdict {
         let is_thin = copies.is_some_and(|copies| copies < self.config.enough_read());
-        let stored = self.entries.get(&key).and_then(|entry| entry.stored);
+        let entry = self.entries.get(&key);
+        let stored = entry.and_then(|entry| entry.stored);
+        let refusals = entry.map_or(0, |entry| entry.refusals);
         let at = match stored {
+            // Somebody refuses what the network would have: to insist at once would go round in a circle.
+            _ if refusals > 1 => {
+                let soon = self.config.soon();
+                let wait = RepublishConfig::doubled(self.config.retry, refusals - 2, soon);
+                after(now, self.jittered(wait))
+            }
             Some(stored) if !is_thin => {
                 let planned = after(stored, self.jittered(self.config.interval));
                 planned.clamp(now, after(now, self.config.interval))
@@ -516,7 +536,7 @@ impl Schedule {
 impl Entry {
     fn new(at: Timestamp, work: Work) -> Self {
         let state = State::Waiting { at, work };
-        Self { packet: None, state, failures: 0, thin: 0, stored: None, copies: None }
+        Self { packet: None, state, failures: 0, thin: 0, refusals: 0, stored: None, copies: None }
     }
 
     fn kept(&self, now: Timestamp) -> Kept {

@@ -203,6 +203,25 @@ fn checks_that_keep_failing_do_not_keep_the_packet_from_being_put() {
 }
 
 #[test]
+fn a_put_that_is_refused_again_and_again_waits_longer_each_time() {
+    let (mut schedule, packet) = schedule_of(plain());
+    let (mut now, mut waits) = (at(0), Vec::new());
+    for _ in 0..9 {
+        assert_eq!(end(&mut schedule, now, End::Refused), Verdict::Searching);
+        end(&mut schedule, now, End::Absent);
+        let wait = next(&schedule, now, &packet);
+        waits.push(wait.as_secs());
+        now = now.checked_add(wait.max(Duration::from_secs(1))).unwrap();
+    }
+    assert_eq!(waits, [0, 30, 60, 120, 240, 480, 900, 900, 900]);
+    assert_eq!(end(&mut schedule, now, End::Stored { copies: Some(16) }), Verdict::Kept);
+    now = now.checked_add(HOUR).unwrap();
+    end(&mut schedule, now, End::Refused);
+    end(&mut schedule, now, End::Absent);
+    assert_eq!(next(&schedule, now, &packet), Duration::ZERO, "what was stored begins afresh");
+}
+
+#[test]
 fn a_packet_from_the_future_is_neither_taken_nor_adopted() {
     let keypair = Keypair::random();
     let mut schedule = Schedule::new(plain(), 1);
