@@ -2,9 +2,12 @@
 //!
 //! Separate because what it does depends on files that change while it runs.
 
+use std::net::UdpSocket;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use mainstay_tests::command::{Running, json, run};
+use mainstay_tests::command::{Running, binary, json, run};
 use serde_json::Value;
 
 use crate::files::new_key;
@@ -121,6 +124,46 @@ fn a_changed_zone_is_signed_and_put_on_sighup_and_a_removed_one_is_let_go() {
 }
 
 #[test]
+fn what_left_the_folder_while_it_did_not_run_is_let_go() {
+    let place = Place::new();
+    let key = place.zone("a", "@ A 192.0.2.1\n");
+    let gone = place.zone("b", "@ A 192.0.2.9\n");
+    let once = run(&place.words(&["--once", "--json"]), b"");
+    assert_eq!(once.status.code(), Some(0), "{once:?}");
+    std::fs::remove_file(place.path("names/b.zone")).unwrap();
+    std::fs::remove_file(place.path("names/b.key")).unwrap();
+    let (running, first) = Running::start(&place.words(&[]));
+    assert_eq!((&first["event"], &first["keys"]), (&"read".into(), &1.into()));
+    let (status, _) = running.end("TERM");
+    assert!(status.success());
+    assert!(!Path::new(&place.path(&format!("state/{gone}.kept"))).exists());
+    assert!(Path::new(&place.path(&format!("state/{key}.kept"))).exists());
+}
+
+#[test]
+fn a_signal_ends_it_while_it_still_looks_for_what_stands() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    silent.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let (file, _) = new_key(place.path());
+    std::fs::write(Path::new(&file).with_extension("zone"), "@ A 192.0.2.1\n").unwrap();
+    std::fs::rename(&file, Path::new(&file).with_extension("key")).unwrap();
+    let child = Command::new(binary())
+        .args(["republish", place.path().to_str().unwrap(), "--no-relays", "--bootstrap"])
+        .arg(silent.local_addr().unwrap().to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It listens for signals before it asks anybody.
+    silent.recv_from(&mut [0; 2048]).unwrap();
+    let killed = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "it did not look to the end first");
+}
+
+#[test]
 fn a_newer_packet_published_elsewhere_is_adopted_and_survives_a_kill_and_a_restart() {
     let place = Place::new();
     let key = place.zone("a", "@ A 192.0.2.1\n");
@@ -155,16 +198,17 @@ fn what_cannot_be_used_is_named_and_does_not_stop_the_others() {
     place.zone("bad", "@ A no.address\n");
     place.write("names/junk.packet", "junk");
     place.write("names/README.md", "no business of ours");
+    let pipe = Command::new("mkfifo").arg(place.path("names/pipe.packet")).status();
+    assert!(pipe.unwrap().success());
     let once = run(&place.words(&["--once", "--json"]), b"");
     assert_eq!(once.status.code(), Some(2), "{once:?}");
     let said = lines(&once);
     let problems: Vec<_> =
         said[0]["problems"].as_array().unwrap().iter().map(Value::to_string).collect();
-    assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(
-        problems.iter().any(|p| p.contains("junk.packet"))
-            && problems.iter().any(|p| p.contains("bad.zone"))
-    );
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    for name in ["junk.packet", "bad.zone", "pipe.packet"] {
+        assert!(problems.iter().any(|problem| problem.contains(name)), "{problems:?}");
+    }
     assert_eq!(said.last().unwrap()["stored"], 1);
 }
 

@@ -215,6 +215,11 @@ impl Republisher {
         self.ask(|reply| Command::Kept(*key, reply)).await.flatten()
     }
 
+    /// The keys that are kept, those of the state folder included, in their order; none once all has ended.
+    pub async fn keys(&self) -> Vec<PublicKey> {
+        self.ask(Command::Keys).await.unwrap_or_default()
+    }
+
     /// What happens from now on.
     #[must_use]
     pub fn events(&self) -> Events {

@@ -57,38 +57,23 @@ pub(crate) async fn run(common: &Options, republish: &Republish) -> Result<(), F
     let mut service = Service::start(common, republish, &client)?;
     // Before anything is added, so that no event is missed.
     let mut events = service.republisher.events();
-    service.keep(&mut folder, contents).await?;
-    if republish.once {
-        let outcome = tokio::select! {
-            outcome = service.once(&mut events) => outcome,
-            () = interrupt.wait() => Err(Failure::Network { what: "interrupted".to_owned(), source: None }),
-        };
-        service.republisher.shutdown().await;
-        return outcome;
-    }
-    let interrupted = interrupt.wait();
-    tokio::pin!(interrupted);
-    let outcome = loop {
-        tokio::select! {
-            () = &mut interrupted => break Ok(()),
-            () = hangup.next() => match folder.read() {
-                Ok(contents) => {
-                    if let Err(failure) = service.keep(&mut folder, contents).await {
-                        break Err(failure);
-                    }
-                }
-                // What is kept already is kept on.
-                Err(failure) => tracing::warn!(error = %failure, "the folder was not read again"),
-            },
-            event = events.next() => match event {
-                Some(event) => if let Err(failure) = service.print(&event) {
-                    break Err(failure);
-                },
-                None => break Ok(()),
-            },
+    let republisher = service.republisher.clone();
+    let work = async {
+        service.keep(&mut folder, contents).await?;
+        if republish.once {
+            service.once(&mut events).await
+        } else {
+            service.watch(&mut folder, &mut hangup, &mut events).await
         }
     };
-    service.republisher.shutdown().await;
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = interrupt.wait() => match republish.once {
+            true => Err(Failure::Network { what: "interrupted".to_owned(), source: None }),
+            false => Ok(()),
+        },
+    };
+    republisher.shutdown().await;
     outcome
 }
 
@@ -99,7 +84,7 @@ struct Service {
     json: bool,
     /// How many files could not be used when the folder was last read.
     problems: usize,
-    /// The keys that the folder names, so that those which leave it are let go.
+    /// The keys that the folder names.
     keys: BTreeSet<PublicKey>,
 }
 
@@ -123,13 +108,39 @@ impl Service {
         Ok(Self { client, republisher, json, problems: 0, keys: BTreeSet::new() })
     }
 
+    /// Tells what happens, and reads the folder again when told to.
+    async fn watch(
+        &mut self,
+        folder: &mut Folder,
+        hangup: &mut Hangup,
+        events: &mut Events,
+    ) -> Result<(), Failure> {
+        loop {
+            tokio::select! {
+                () = hangup.next() => match folder.read() {
+                    Ok(contents) => self.keep(folder, contents).await?,
+                    // What is kept already is kept on.
+                    Err(failure) => tracing::warn!(error = %failure, "the folder was not read again"),
+                },
+                event = events.next() => match event {
+                    Some(event) => self.print(&event)?,
+                    None => return Ok(()),
+                },
+            }
+        }
+    }
+
     /// Keeps what the folder has from now on, and lets go what it no longer has.
     async fn keep(&mut self, folder: &mut Folder, contents: Contents) -> Result<(), Failure> {
         let Contents { packets, keys, zones, mut problems } = contents;
         let mut named: BTreeSet<PublicKey> = keys.iter().copied().collect();
         named.extend(zones.iter().map(|zone| zone.keypair.public_key()));
+        named.extend(packets.iter().map(|(_, packet)| packet.public_key()));
+        // Asked, not remembered: the state folder may have keys that left the folder while nobody looked.
+        for gone in self.republisher.keys().await.iter().filter(|key| !named.contains(key)) {
+            self.republisher.remove(gone).await;
+        }
         for (name, packet) in packets {
-            named.insert(packet.public_key());
             self.add(&name, packet, &mut problems).await;
         }
         for zone in zones {
@@ -149,9 +160,6 @@ impl Service {
             if let Err(error) = self.republisher.add_key(key).await {
                 problems.push(format!("{key}: {error}"));
             }
-        }
-        for gone in self.keys.difference(&named) {
-            self.republisher.remove(gone).await;
         }
         self.keys = named;
         self.problems = problems.len();
@@ -200,12 +208,16 @@ impl Service {
                 ends.insert(*key, "stored");
             }
         }
+        let mut refused = BTreeSet::new();
         while !waiting.is_empty() {
             let Some(event) = events.next().await else {
                 ends.extend(waiting.iter().map(|key| (*key, "failed")));
                 break;
             };
+            let is_refused = event.verdict == Verdict::Searching && !refused.insert(event.key);
             let end = match (&event.verdict, event.work) {
+                // What is refused though the newest was looked for stays refused.
+                _ if is_refused => "failed",
                 (Verdict::Kept, Work::Put) => "stored",
                 (Verdict::Thin, Work::Put) => "thin",
                 (Verdict::Failed { .. } | Verdict::Absent, _) => "failed",

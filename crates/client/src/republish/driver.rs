@@ -36,6 +36,7 @@ pub(crate) enum Command {
     AddKey(PublicKey, oneshot::Sender<Result<(), AddError>>),
     Remove(PublicKey, oneshot::Sender<Option<Kept>>),
     Kept(PublicKey, oneshot::Sender<Option<Kept>>),
+    Keys(oneshot::Sender<Vec<PublicKey>>),
     Shutdown(oneshot::Sender<()>),
 }
 
@@ -108,6 +109,9 @@ impl Driver {
             }
             Command::Kept(key, reply) => {
                 let _ = reply.send(self.schedule.kept(now, &key));
+            }
+            Command::Keys(reply) => {
+                let _ = reply.send(self.schedule.keys().copied().collect());
             }
             Command::Shutdown(reply) => drop(reply),
         }

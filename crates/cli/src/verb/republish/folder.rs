@@ -94,7 +94,14 @@ impl Folder {
     fn read_file(&self, path: &Path, contents: &mut Contents) -> Result<(), Failure> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let kind = path.extension().and_then(|extension| extension.to_str());
-        match kind.filter(|_| !name.starts_with('.')) {
+        let kind = kind.filter(|_| !name.starts_with('.'));
+        let is_meant = matches!(kind, Some("packet" | "zone" | "key" | "pub"));
+        // To open a pipe would wait for somebody to write into it. What cannot be looked at says so when it is read.
+        if is_meant && fs::metadata(path).is_ok_and(|it| !it.is_file()) {
+            let what = format!("{name} is no file");
+            return Err(Failure::BadInput { what, source: None });
+        }
+        match kind {
             Some("packet") => {
                 let packet =
                     SignedPacket::try_from(input::read(path)?.as_slice()).map_err(|error| {
