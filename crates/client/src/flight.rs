@@ -17,7 +17,7 @@ use crate::backend::{End, Find, Finds, Question, Reach};
 use crate::cache::Cached;
 use crate::engine::Engine;
 use crate::progress::{Progress, Worth};
-use crate::ranking::{Performance, Start};
+use crate::ranking::{Asked, Errand, Performance, Start};
 use crate::report::{AnswerOutcome, Failure, Source};
 use crate::runtime::{sleep, timeout};
 
@@ -151,7 +151,7 @@ async fn fly(landing: Landing, question: Question, progress: watch::Sender<Progr
                 while let Ok((backend, find)) = finds.try_recv() {
                     handle_find(engine, question, &progress, backend, find).await;
                 }
-                handle_end(engine, &progress, ended);
+                handle_end(&progress, ended);
                 race.handle_end(engine.now());
             }
             () = sleep(due.unwrap_or_default()), if is_due => {}
@@ -166,33 +166,34 @@ async fn fly(landing: Landing, question: Question, progress: watch::Sender<Progr
 }
 
 /// A backend that was asked, and how it ended.
-struct Ended {
-    backend: usize,
+struct Ended<'a> {
+    asked: Asked<'a>,
     end: End,
     took: Duration,
 }
 
-async fn ask(
-    engine: &Engine,
+async fn ask<'a>(
+    engine: &'a Engine,
     start: Start,
     question: Question,
     queue: mpsc::Sender<(usize, Find)>,
-) -> Ended {
+) -> Ended<'a> {
     let Start { backend, patience } = start;
-    let Some(asked) = engine.backends.get(backend) else {
-        return Ended { backend, end: End::Exhausted, took: Duration::ZERO };
+    let asked = Asked::start(engine, backend, Errand::Lookup);
+    let Some(its) = engine.backends.get(backend) else {
+        return Ended { asked, end: End::Exhausted, took: Duration::ZERO };
     };
-    engine.ranking().handle_start(backend);
     let begun = engine.now();
-    let patience = patience.unwrap_or(Duration::MAX).min(asked.patience());
-    let end = timeout(patience, asked.resolve(question, Finds::new(backend, queue)))
+    let patience = patience.unwrap_or(Duration::MAX).min(its.patience());
+    let end = timeout(patience, its.resolve(question, Finds::new(backend, queue)))
         .await
         .unwrap_or(End::Failed(Failure::TimedOut { after: patience }));
-    Ended { backend, end, took: engine.now().saturating_sub(begun) }
+    Ended { asked, end, took: engine.now().saturating_sub(begun) }
 }
 
-fn handle_end(engine: &Engine, progress: &watch::Sender<Progress>, ended: Ended) {
-    let Ended { backend, end, took } = ended;
+fn handle_end(progress: &watch::Sender<Progress>, ended: Ended<'_>) {
+    let Ended { asked, end, took } = ended;
+    let backend = asked.backend();
     progress.send_modify(|progress| progress.handle_end(backend, end));
     let performance = match progress.borrow().outcome(backend) {
         Some(AnswerOutcome::Found { .. }) => Performance::Answered { took },
@@ -207,7 +208,7 @@ fn handle_end(engine: &Engine, progress: &watch::Sender<Progress>, ended: Ended)
         )
         | None => Performance::Nothing { took },
     };
-    engine.ranking().handle_end(backend, engine.now(), performance);
+    asked.end(performance);
 }
 
 async fn handle_find(

@@ -15,7 +15,7 @@ use crate::backend::{Backend, Published, Reach};
 use crate::cache::Cached;
 use crate::engine::Engine;
 use crate::error::{ConcurrencyError, PublishError};
-use crate::ranking::{Performance, Standing};
+use crate::ranking::{Asked, Errand, Performance, Standing};
 use crate::report::{Failure, PublishOutcome, PublishReport, PublishResult};
 use crate::runtime::timeout;
 
@@ -253,7 +253,7 @@ async fn ask(
     packet: &SignedPacket,
     cas: Option<Timestamp>,
 ) -> PublishOutcome {
-    let standing = engine.ranking().standing(index, engine.now());
+    let standing = engine.ranking().standing_to_publish(index, engine.now());
     let patience = match standing {
         Standing::Waiting { remaining } => {
             let result = PublishResult::Failed(Failure::Waiting { remaining });
@@ -262,7 +262,7 @@ async fn ask(
         Standing::Broken { .. } => backend.patience().min(PATIENCE_WITH_BROKEN),
         Standing::Unranked | Standing::Probe | Standing::Good { .. } => backend.patience(),
     };
-    engine.ranking().handle_start(index);
+    let asked = Asked::start(engine, index, Errand::Publish);
     let Published { result, refused } = timeout(patience, backend.publish(packet, cas))
         .await
         .unwrap_or(PublishResult::Failed(Failure::TimedOut { after: patience }).into());
@@ -271,7 +271,7 @@ async fn ask(
         PublishResult::Failed(failure) if failure.is_refusal() => Performance::Alive,
         PublishResult::Failed(failure) => failure.performance(),
     };
-    engine.ranking().handle_end(index, engine.now(), performance);
+    asked.end(performance);
     PublishOutcome { backend: backend.name(), result, refused }
 }
 

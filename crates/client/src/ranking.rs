@@ -3,11 +3,13 @@
 //! Separate because this is where time is won and lost: neither clock nor network is in here, `now` is passed in, and
 //! every rule can be tested by itself. All moments are counted from one beginning, that of the client.
 
+mod asked;
 mod health;
 mod race;
 
 use std::time::Duration;
 
+pub(crate) use asked::{Asked, Errand};
 use health::Health;
 pub(crate) use health::Performance;
 pub(crate) use race::{Race, Start};
@@ -49,7 +51,14 @@ impl Ranking {
         Race::new(reach, now, standings.zip(hedges.map(Option::unwrap_or_default)))
     }
 
+    /// Whether a backend may be asked to store something now.
+    pub(crate) fn standing_to_publish(&self, backend: usize, now: Duration) -> Standing {
+        let health = self.healths.get(backend).and_then(Option::as_ref);
+        health.map_or(Standing::Unranked, |health| health.standing_to_publish(now))
+    }
+
     /// Whether a backend may be asked now.
+    #[cfg(test)]
     pub(crate) fn standing(&self, backend: usize, now: Duration) -> Standing {
         standing(self.healths.get(backend).and_then(Option::as_ref), now)
     }
@@ -62,9 +71,22 @@ impl Ranking {
     }
 
     /// A backend that was asked has ended.
-    pub(crate) fn handle_end(&mut self, backend: usize, now: Duration, performance: Performance) {
+    pub(crate) fn handle_end(
+        &mut self,
+        backend: usize,
+        errand: Errand,
+        now: Duration,
+        performance: Performance,
+    ) {
         if let Some(Some(health)) = self.healths.get_mut(backend) {
-            health.handle_end(now, performance);
+            health.handle_end(errand, now, performance);
+        }
+    }
+
+    /// Whoever asked a backend has died: nothing was learnt of it.
+    pub(crate) fn handle_abandoned(&mut self, backend: usize) {
+        if let Some(Some(health)) = self.healths.get_mut(backend) {
+            health.handle_abandoned();
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::Standing;
+use super::{Errand, Standing};
 
 /// A relay that nobody has asked for so long is asked again, to learn how it does.
 const REMEASURE: Duration = Duration::from_secs(600);
@@ -14,6 +14,9 @@ const FIRST_REST: Duration = Duration::from_secs(1);
 
 /// How long at most.
 const LONGEST_REST: Duration = Duration::from_secs(300);
+
+/// For how long a relay may silence us, whatever it asks for: as long as names are put again in time.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// What is expected of a relay that has not answered yet.
 const EXPECTED: Duration = Duration::from_millis(250);
@@ -35,6 +38,8 @@ pub(super) struct Health {
     /// How many of its last answers were older than what we had from others.
     behind: u32,
     rest: Option<Rest>,
+    /// It asked that nothing be published before.
+    publish_after: Option<Duration>,
 }
 
 /// A time in which it is left alone.
@@ -42,8 +47,16 @@ pub(super) struct Health {
 enum Rest {
     /// It failed.
     Failed { until: Duration },
-    /// It asked for it.
+    /// It asked for it when it was asked to look something up.
     Asked { until: Duration },
+}
+
+impl Rest {
+    fn until(&self) -> Duration {
+        match self {
+            Self::Failed { until } | Self::Asked { until } => *until,
+        }
+    }
 }
 
 /// How a request to a relay went.
@@ -65,14 +78,24 @@ pub(crate) enum Performance {
 
 impl Health {
     pub(super) fn standing(&self, now: Duration) -> Standing {
-        match self.rest {
-            Some(Rest::Asked { until }) if until > now => {
-                return Standing::Waiting { remaining: until.saturating_sub(now) };
-            }
-            Some(Rest::Failed { until }) if until > now => {
-                return Standing::Broken { remaining: until.saturating_sub(now) };
-            }
-            Some(_) | None => {}
+        if let Some(Rest::Asked { until }) = self.rest.filter(|rest| rest.until() > now) {
+            return Standing::Waiting { remaining: until.saturating_sub(now) };
+        }
+        self.standing_unasked(now)
+    }
+
+    /// To store a packet is not what it limits when it limits lookups: that it says when it is asked to.
+    pub(super) fn standing_to_publish(&self, now: Duration) -> Standing {
+        if let Some(until) = self.publish_after.filter(|until| *until > now) {
+            return Standing::Waiting { remaining: until.saturating_sub(now) };
+        }
+        self.standing_unasked(now)
+    }
+
+    /// How it does, whatever it asks for.
+    fn standing_unasked(&self, now: Duration) -> Standing {
+        if let Some(Rest::Failed { until }) = self.rest.filter(|rest| rest.until() > now) {
+            return Standing::Broken { remaining: until.saturating_sub(now) };
         }
         let probed = self.running > 0;
         if self.failures > 0 {
@@ -100,7 +123,11 @@ impl Health {
         self.running = self.running.saturating_add(1);
     }
 
-    pub(super) fn handle_end(&mut self, now: Duration, performance: Performance) {
+    pub(super) fn handle_abandoned(&mut self) {
+        self.running = self.running.saturating_sub(1);
+    }
+
+    pub(super) fn handle_end(&mut self, errand: Errand, now: Duration, performance: Performance) {
         self.running = self.running.saturating_sub(1);
         self.measured = Some(now);
         match performance {
@@ -122,8 +149,11 @@ impl Health {
             Performance::Alive => self.recover(),
             Performance::Failed | Performance::Busy { retry_after: None } => self.fail(now),
             Performance::Busy { retry_after: Some(wait) } => {
-                let until = now.saturating_add(wait);
-                self.rest = Some(Rest::Asked { until });
+                let until = now.saturating_add(wait.min(LONGEST_WAIT));
+                match errand {
+                    Errand::Lookup => self.rest = Some(Rest::Asked { until }),
+                    Errand::Publish => self.publish_after = Some(until),
+                }
             }
         }
     }
@@ -200,7 +230,10 @@ fn bounds() -> impl Iterator<Item = Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, FIRST_REST, Health, LONGEST_REST, Performance, REMEASURE, Standing};
+    use super::{
+        Duration, Errand, FIRST_REST, Health, LONGEST_REST, LONGEST_WAIT, Performance, REMEASURE,
+        Standing,
+    };
 
     const fn millis(millis: u64) -> Duration {
         Duration::from_millis(millis)
@@ -209,7 +242,11 @@ mod tests {
     fn answered(latencies: impl IntoIterator<Item = u64>) -> Health {
         let mut health = Health::default();
         for took in latencies {
-            health.handle_end(Duration::ZERO, Performance::Answered { took: millis(took) });
+            health.handle_end(
+                Errand::Lookup,
+                Duration::ZERO,
+                Performance::Answered { took: millis(took) },
+            );
         }
         health
     }
@@ -234,7 +271,7 @@ mod tests {
         let mut now = Duration::ZERO;
         for failures in 0..12 {
             health.handle_start();
-            health.handle_end(now, Performance::Failed);
+            health.handle_end(Errand::Lookup, now, Performance::Failed);
             let remaining = (FIRST_REST * 2_u32.pow(failures)).min(LONGEST_REST);
             assert_eq!(health.standing(now), Standing::Broken { remaining });
             now += remaining;
@@ -243,7 +280,7 @@ mod tests {
             assert!(matches!(health.standing(now), Standing::Broken { .. }), "it is being probed");
             health.running = 0;
         }
-        health.handle_end(now, Performance::Answered { took: millis(40) });
+        health.handle_end(Errand::Lookup, now, Performance::Answered { took: millis(40) });
         assert!(matches!(health.standing(now), Standing::Good { .. }));
     }
 
@@ -251,12 +288,31 @@ mod tests {
     fn what_a_relay_asks_for_it_gets_whatever_else_happens() {
         let minute = Duration::from_secs(60);
         let mut health = answered([40]);
-        health.handle_end(Duration::ZERO, Performance::Busy { retry_after: Some(minute) });
+        health.handle_end(
+            Errand::Lookup,
+            Duration::ZERO,
+            Performance::Busy { retry_after: Some(minute) },
+        );
         for performance in [Performance::Failed, Performance::Alive] {
-            health.handle_end(Duration::ZERO, performance);
+            health.handle_end(Errand::Lookup, Duration::ZERO, performance);
             assert_eq!(health.standing(Duration::ZERO), Standing::Waiting { remaining: minute });
         }
         assert!(matches!(health.standing(minute), Standing::Good { .. }));
+    }
+
+    #[test]
+    fn lookups_and_publishes_are_silenced_apart_and_never_longer_than_an_hour() {
+        let busy = |seconds| Performance::Busy { retry_after: Some(Duration::from_secs(seconds)) };
+        let waiting = |remaining| Standing::Waiting { remaining };
+        let mut health = answered([40]);
+        health.handle_end(Errand::Lookup, Duration::ZERO, busy(86_400));
+        assert_eq!(health.standing(Duration::ZERO), waiting(LONGEST_WAIT));
+        assert!(matches!(health.standing_to_publish(Duration::ZERO), Standing::Good { .. }));
+        let mut health = answered([40]);
+        health.handle_end(Errand::Publish, Duration::ZERO, busy(86_400));
+        assert!(matches!(health.standing(Duration::ZERO), Standing::Good { .. }));
+        assert_eq!(health.standing_to_publish(Duration::ZERO), waiting(LONGEST_WAIT));
+        assert!(!matches!(health.standing_to_publish(LONGEST_WAIT), Standing::Waiting { .. }));
     }
 
     #[test]
@@ -266,9 +322,13 @@ mod tests {
             Standing::Good { expected } => expected,
             other => panic!("{other:?}"),
         };
-        health.handle_end(Duration::ZERO, Performance::Behind { took: millis(40) });
+        health.handle_end(Errand::Lookup, Duration::ZERO, Performance::Behind { took: millis(40) });
         assert_eq!(expected(&health), millis(80));
-        health.handle_end(Duration::ZERO, Performance::Answered { took: millis(40) });
+        health.handle_end(
+            Errand::Lookup,
+            Duration::ZERO,
+            Performance::Answered { took: millis(40) },
+        );
         assert_eq!(expected(&health), millis(40));
     }
 

@@ -5,7 +5,7 @@
 use proptest::prelude::*;
 
 use super::race::BUDGET;
-use super::{Duration, Performance, Ranking, Reach, Standing};
+use super::{Duration, Errand, Performance, Ranking, Reach, Standing};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -72,7 +72,7 @@ fn past(relays: usize) -> impl Strategy<Value = (Ranking, Duration)> {
         for (relay, pause, performance) in events {
             now += millis(pause);
             ranking.handle_start(relay);
-            ranking.handle_end(relay, now, performance);
+            ranking.handle_end(relay, Errand::Lookup, now, performance);
         }
         (ranking, now)
     })
@@ -93,7 +93,7 @@ proptest! {
         latency in 0_u64..2000,
     ) {
         // It may be slow, but it has not failed.
-        ranking.handle_end(honest, now + millis(60_000), Performance::Answered { took: millis(latency) });
+        ranking.handle_end(honest, Errand::Lookup, now + millis(60_000), Performance::Answered { took: millis(latency) });
         let now = now + millis(60_000);
         manners[honest] = (millis(latency), true);
         let (_, answered) = play(&ranking, now, &manners);
@@ -165,7 +165,7 @@ fn a_hanging_relay_costs_its_hedge_once_and_nothing_once_its_circuit_is_broken()
         // The one that will hang was the faster one.
         let took = millis(if relay == 0 { 20 } else { 50 });
         for _ in 0..20 {
-            ranking.handle_end(relay, now, Performance::Answered { took });
+            ranking.handle_end(relay, Errand::Lookup, now, Performance::Answered { took });
         }
     }
     let hangs = [(millis(5000), false), (millis(50), true)];
@@ -173,7 +173,7 @@ fn a_hanging_relay_costs_its_hedge_once_and_nothing_once_its_circuit_is_broken()
     let hedge = ranking.healths[0].as_ref().unwrap().hedge();
     assert_eq!(answered, Some(now + hedge + millis(50)));
     assert!(hedge < millis(30), "{hedge:?}");
-    ranking.handle_end(0, now + millis(5000), Performance::Failed);
+    ranking.handle_end(0, Errand::Lookup, now + millis(5000), Performance::Failed);
     let later = now + millis(5001);
     let (asked, answered) = play(&ranking, later, &hangs);
     assert_eq!((asked[0], answered), (None, Some(later + millis(50))));
@@ -183,7 +183,12 @@ fn a_hanging_relay_costs_its_hedge_once_and_nothing_once_its_circuit_is_broken()
 fn a_relay_that_fails_at_once_costs_nothing_but_its_failure() {
     let mut ranking = Ranking::new([true, true].into_iter());
     for relay in [0, 1] {
-        ranking.handle_end(relay, Duration::ZERO, Performance::Answered { took: millis(500) });
+        ranking.handle_end(
+            relay,
+            Errand::Lookup,
+            Duration::ZERO,
+            Performance::Answered { took: millis(500) },
+        );
     }
     let refuses = [(millis(1), false), (millis(50), true)];
     assert_eq!(play(&ranking, Duration::ZERO, &refuses).1, Some(millis(51)));

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::backend::{End, Reach};
 use crate::engine::Engine;
 use crate::publishing::Publishes;
-use crate::ranking::Performance;
+use crate::ranking::{Errand, Performance, Standing};
 use crate::report::{AnswerOutcome, Failure, PublishResult};
 use crate::scripted::{PATIENCE, Scripted, ago, engine, packet, settle};
 use crate::{Policy, ResolveError, SignedPacket};
@@ -133,26 +133,60 @@ async fn when_all_have_failed_lately_they_are_asked_all_the_same() {
     let (engine, relays, ..) = two_relays().await;
     let now = engine.now();
     for relay in [0, 1] {
-        engine.ranking().handle_end(relay, now, Performance::Failed);
+        engine.ranking().handle_end(relay, Errand::Lookup, now, Performance::Failed);
     }
     assert_eq!(cold(&engine, &relays).await, FAST);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_relay_that_asks_us_to_wait_is_neither_asked_nor_published_to_before() {
-    let (engine, relays, keypair, packet) = two_relays().await;
+async fn a_relay_that_asks_us_to_wait_is_not_asked_before_and_what_it_limits_is_limited() {
     let wait = Duration::from_secs(60);
+    for errand in [Errand::Lookup, Errand::Publish] {
+        let (engine, relays, keypair, packet) = two_relays().await;
+        let now = engine.now();
+        let busy = Performance::Busy { retry_after: Some(wait) };
+        engine.ranking().handle_end(0, errand, now, busy);
+        let key = keypair.public_key();
+        let newest = engine.clone().resolve(key, Policy::NetworkOnly).await.unwrap();
+        let outcome = &newest.answers[0].outcome;
+        let is_asked = !matches!(outcome, AnswerOutcome::Failed(Failure::Waiting { .. }));
+        assert_eq!(
+            (is_asked, relays[0].asked()),
+            match errand {
+                Errand::Lookup => (false, 0),
+                Errand::Publish => (true, 1),
+            }
+        );
+        let report = Publishes::publish(&engine, &packet, None).await.unwrap();
+        let result = &report.outcomes[0].result;
+        let is_published = !matches!(result, PublishResult::Failed(Failure::Waiting { .. }));
+        assert_eq!(
+            (is_published, relays[0].published()),
+            match errand {
+                Errand::Lookup => (true, 1),
+                Errand::Publish => (false, 0),
+            }
+        );
+        tokio::time::sleep(wait).await;
+        Publishes::publish(&engine, &packet, None).await.unwrap();
+        engine.clone().resolve(key, Policy::NetworkOnly).await.unwrap();
+        settle().await;
+        assert!(relays[0].published() > 0 && relays[0].asked() > 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relay_that_was_asked_by_a_task_that_died_is_probed_again() {
+    let (engine, relays, keypair, packet) = two_relays().await;
     let now = engine.now();
-    engine.ranking().handle_end(0, now, Performance::Busy { retry_after: Some(wait) });
-    let newest = engine.clone().resolve(keypair.public_key(), Policy::NetworkOnly).await.unwrap();
-    let outcome = &newest.answers[0].outcome;
-    assert!(matches!(outcome, AnswerOutcome::Failed(Failure::Waiting { .. })), "{outcome:?}");
-    let report = Publishes::publish(&engine, &packet, None).await.unwrap();
-    let result = &report.outcomes[0].result;
-    assert!(matches!(result, PublishResult::Failed(Failure::Waiting { .. })), "{report}");
-    assert_eq!((relays[0].asked(), relays[0].published()), (0, 0));
-    tokio::time::sleep(wait).await;
-    Publishes::publish(&engine, &packet, None).await.unwrap();
-    settle().await;
-    assert_eq!(relays[0].published(), 1);
+    engine.ranking().handle_end(0, Errand::Lookup, now, Performance::Failed);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // To wait at a closed gate is a panic.
+    relays[0].gate.close();
+    let lookup = engine.clone().resolve(keypair.public_key(), Policy::NetworkOnly).await;
+    assert!(lookup.is_err(), "its task has died");
+    assert_eq!(engine.ranking().standing(0, engine.now()), Standing::Probe);
+    let published = Publishes::publish(&engine, &packet, None).await;
+    assert!(published.is_err(), "its task has died");
+    assert_eq!(engine.ranking().standing(0, engine.now()), Standing::Probe);
 }
