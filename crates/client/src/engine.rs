@@ -138,12 +138,16 @@ impl Engine {
     }
 
     /// Puts a packet that a backend holds into the cache, and notes its timestamp, unless it was signed
-    /// so far in the future that remembering it would lock the key.
+    /// so far in the future that remembering it would lock the key, or a newer one was seen meanwhile.
     ///
     /// If a newer packet stands in the cache, that stays, and is returned.
     pub(crate) async fn remember(&self, cached: Cached) -> Option<Cached> {
         let (key, timestamp) = (cached.packet.public_key(), cached.packet.timestamp());
         if !Freshness::is_plausible(timestamp, Timestamp::clock()) {
+            return None;
+        }
+        // The cache may have evicted the newer one, and would take this.
+        if self.seen.highest(&key) > Some(timestamp) {
             return None;
         }
         let put = match &self.cache {

@@ -262,6 +262,21 @@ async fn after_a_publish_a_lookup_from_before_is_not_joined() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_overtaken_while_it_is_published_is_not_cached() {
+    let keypair = Keypair::random();
+    let backend = Arc::new(Scripted::gated(&[]));
+    let engine = engine(&[&backend]);
+    let overtaken = packet(&keypair, ago(5), 300);
+    let publishing = publish(&engine, &overtaken, None);
+    settle().await;
+    // Seen, and evicted from the cache since.
+    engine.seen.note_packet(keypair.public_key(), ago(1));
+    backend.gate.add_permits(1);
+    publishing.await.unwrap().unwrap();
+    assert!(engine.at_hand(&keypair.public_key(), Policy::CacheOnly).is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_cache_too_a_packet_older_than_one_seen_is_refused() {
     let keypair = Keypair::random();
     let (old, new) = two(&keypair);
