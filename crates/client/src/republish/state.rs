@@ -96,13 +96,24 @@ impl StateFolder {
         let path = self.path(&planned.packet.public_key());
         let unfinished = path.with_extension(UNFINISHED);
         let write = || {
-            let mut file = File::create(&unfinished)?;
+            let mut file = self.create(&unfinished)?;
             file.write_all(&encode(planned))?;
             file.sync_all()?;
             fs::rename(&unfinished, &path)?;
             self.sync()
         };
         write().map_err(|source| failed("write", &path, source))
+    }
+
+    /// A file; the folder is made again if somebody has taken it away.
+    fn create(&self, path: &Path) -> io::Result<File> {
+        match File::create(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(&self.0)?;
+                File::create(path)
+            }
+            file => file,
+        }
     }
 
     /// Forgets a key.

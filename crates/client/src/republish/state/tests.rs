@@ -33,6 +33,17 @@ fn what_is_saved_is_loaded_and_what_is_removed_is_not() {
 }
 
 #[test]
+fn a_folder_that_disappears_is_made_again() {
+    let (_place, folder) = folder();
+    folder.save(&planned()).unwrap();
+    fs::remove_dir_all(&folder.0).unwrap();
+    let after = planned();
+    folder.save(&after).unwrap();
+    let (kept, problems) = folder.load().unwrap();
+    assert_eq!((kept, problems.len()), (vec![after], 0));
+}
+
+#[test]
 fn a_file_cut_anywhere_or_with_any_byte_changed_is_damaged_and_harms_no_other() {
     let whole = encode(&planned());
     let path = Path::new("x.kept");
