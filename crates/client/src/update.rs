@@ -70,6 +70,9 @@ pub enum UpdateError {
     #[error("the edited zone cannot be signed")]
     Sign(#[from] BuildError),
     /// What stands is not known, so nothing was published: try again when the network answers.
+    ///
+    /// If it is [`ResolveError::NotAPacket`], what stands is known and cannot be edited: to give it up, publish a packet
+    /// in its place.
     #[error("cannot read the zone to be updated")]
     Read(#[source] ResolveError),
     /// No backend stored the update, and no rival is to blame: try again later.
