@@ -13,8 +13,8 @@ pub(super) const PORT: u16 = 3;
 pub(super) const IPV4HINT: u16 = 4;
 pub(super) const IPV6HINT: u16 = 6;
 
-/// The longest name in its wire form.
-const MAX_NAME: usize = 255;
+/// The longest text of a name without its last dot: in its wire form two bytes longer, which are the most that DNS has.
+const MAX_NAME: usize = 253;
 
 /// One SVCB or HTTPS record.
 #[derive(Clone, Debug, PartialEq, Eq)]

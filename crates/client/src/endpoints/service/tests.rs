@@ -26,6 +26,17 @@ fn service(params: &[(u16, &[u8])]) -> Option<Service> {
     Service::parse(&rdata(1, ".", params))
 }
 
+/// In wire form a byte longer than the text, and a byte for the root.
+#[test]
+fn a_target_has_no_more_than_255_bytes() {
+    let label = "a".repeat(61);
+    let long = |last: usize| format!("{label}.{label}.{label}.{label}.{}", "b".repeat(last));
+    let longest = long(5);
+    assert_eq!(rdata(1, &longest, &[]).len(), 2 + 255);
+    assert_eq!(Service::parse(&rdata(1, &longest, &[])).unwrap().target, longest);
+    assert_eq!(Service::parse(&rdata(1, &long(6), &[])), None);
+}
+
 /// RFC 9460, appendix D.
 #[test]
 fn the_vectors_of_the_rfc_are_read() {
