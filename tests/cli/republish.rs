@@ -198,6 +198,8 @@ fn what_cannot_be_used_is_named_and_does_not_stop_the_others() {
     place.zone("bad", "@ A no.address\n");
     place.write("names/junk.packet", "junk");
     place.write("names/README.md", "no business of ours");
+    std::fs::copy(place.path("names/good.key"), place.path("names/twin.key")).unwrap();
+    place.write("names/twin.zone", "@ A 192.0.2.2\n");
     let pipe = Command::new("mkfifo").arg(place.path("names/pipe.packet")).status();
     assert!(pipe.unwrap().success());
     let once = run(&place.words(&["--once", "--json"]), b"");
@@ -205,8 +207,8 @@ fn what_cannot_be_used_is_named_and_does_not_stop_the_others() {
     let said = lines(&once);
     let problems: Vec<_> =
         said[0]["problems"].as_array().unwrap().iter().map(Value::to_string).collect();
-    assert_eq!(problems.len(), 3, "{problems:?}");
-    for name in ["junk.packet", "bad.zone", "pipe.packet"] {
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    for name in ["junk.packet", "bad.zone", "pipe.packet", "twin.zone"] {
         assert!(problems.iter().any(|problem| problem.contains(name)), "{problems:?}");
     }
     assert_eq!(said.last().unwrap()["stored"], 1);

@@ -18,6 +18,9 @@ use crate::interrupt::{Hangup, Interrupt};
 use crate::{network, output};
 use folder::{Contents, Folder};
 
+/// How many zones are looked for in the network at once before they are signed.
+const AT_ONCE: usize = 32;
+
 /// What `republish` prints first with `--json`, and again after each reading of the folder.
 #[derive(Debug, Serialize)]
 struct Read {
@@ -143,17 +146,15 @@ impl Service {
         for (name, packet) in packets {
             self.add(&name, packet, &mut problems).await;
         }
-        for zone in zones {
-            let key = zone.keypair.public_key();
-            let kept = self.kept(&key).await;
-            // What the zone was last signed into may stand, here or in the network.
-            let standing = match kept {
-                Some(packet) => Some(packet),
-                None => self.client.resolve_most_recent(&key).await,
-            };
-            match folder.packet_of(&zone, standing.as_ref()) {
-                Ok(packet) => self.add(&zone.name, packet, &mut problems).await,
-                Err(problem) => problems.push(problem),
+        for zones in zones.chunks(AT_ONCE) {
+            let standing = zones.iter().map(|zone| self.standing(zone.keypair.public_key()));
+            let standing: Vec<_> = standing.map(tokio::spawn).collect();
+            for (zone, standing) in zones.iter().zip(standing) {
+                let standing = standing.await.ok().flatten();
+                match folder.packet_of(zone, standing.as_ref()) {
+                    Ok(packet) => self.add(&zone.name, packet, &mut problems).await,
+                    Err(problem) => problems.push(problem),
+                }
             }
         }
         for key in keys {
@@ -178,8 +179,15 @@ impl Service {
         output::text(&text)
     }
 
-    async fn kept(&self, key: &PublicKey) -> Option<SignedPacket> {
-        self.republisher.kept(key).await.and_then(|kept| kept.packet)
+    /// What the zone of this key was last signed into may stand, here or in the network.
+    fn standing(&self, key: PublicKey) -> impl Future<Output = Option<SignedPacket>> + use<> {
+        let (republisher, client) = (self.republisher.clone(), self.client.clone());
+        async move {
+            match republisher.kept(&key).await.and_then(|kept| kept.packet) {
+                Some(packet) => Some(packet),
+                None => client.resolve_most_recent(&key).await,
+            }
+        }
     }
 
     async fn add(&self, name: &str, packet: SignedPacket, problems: &mut Vec<String>) {

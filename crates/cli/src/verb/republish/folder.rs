@@ -3,6 +3,7 @@
 //! Separate because people learn these rules, and because the network has no part in them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,24 @@ pub(crate) struct Contents {
     pub(crate) zones: Vec<Zone>,
     /// A sentence a file that could not be used.
     pub(crate) problems: Vec<String>,
+}
+
+impl Contents {
+    /// Two zones of one key would take each other's place for ever.
+    fn drop_second_zones(&mut self) {
+        let mut signed: BTreeMap<PublicKey, String> = BTreeMap::new();
+        let problems = &mut self.problems;
+        self.zones.retain(|zone| match signed.entry(zone.keypair.public_key()) {
+            Entry::Vacant(first) => {
+                first.insert(zone.name.clone());
+                true
+            }
+            Entry::Occupied(first) => {
+                problems.push(format!("{} has the same key as {}", zone.name, first.get()));
+                false
+            }
+        });
+    }
 }
 
 /// A zone and the key that signs it.
@@ -78,6 +97,7 @@ impl Folder {
                 contents.problems.push(failure.line());
             }
         }
+        contents.drop_second_zones();
         if contents.packets.is_empty() && contents.keys.is_empty() && contents.zones.is_empty() {
             let mut what = format!(
                 "{} has nothing to keep: no NAME.packet, no NAME.zone with NAME.key, no NAME.key and no NAME.pub",
