@@ -4,6 +4,7 @@
 //! under libFuzzer on nightly. A new decoder adds a line to [`TARGETS`] and a file in `tests/fuzz/fuzz_targets`.
 
 mod dht;
+mod endpoints;
 mod keys;
 mod krpc;
 mod mutate;
@@ -45,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "signed_packet", seeds: packets::message_seeds, run: packets::signed_packet },
     Target { name: "zone_text", seeds: packets::zone_seeds, run: packets::zone_text },
     Target { name: "owner_name", seeds: packets::name_seeds, run: packets::owner_name },
+    Target { name: "endpoints", seeds: endpoints::seeds, run: endpoints::endpoints },
     Target { name: "dht_node", seeds: dht::seeds, run: dht::node },
     Target { name: "node_snapshot", seeds: snapshot::seeds, run: snapshot::node_snapshot },
 ];

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 use mainstay_keys::Keypair;
 use mainstay_packets::{Owner, Record, SignedPacket, SignedPacketBuilder, Timestamp, dns, zone};
 
-static KEYPAIR: LazyLock<Keypair> = LazyLock::new(|| Keypair::from_secret_key(&[7; 32]));
+pub(super) static KEYPAIR: LazyLock<Keypair> = LazyLock::new(|| Keypair::from_secret_key(&[7; 32]));
 
 /// A packet's timestamp, which is part of what is signed.
-const TIMESTAMP: u64 = 1_700_000_000_000_000;
+pub(super) const TIMESTAMP: u64 = 1_700_000_000_000_000;
 
 pub(super) fn message_seeds() -> Vec<Vec<u8>> {
     zone_seeds()
@@ -24,7 +24,7 @@ pub(super) fn message_seeds() -> Vec<Vec<u8>> {
 /// Any message is refused or is read as simple-dns reads it; its records are found by their names, and come back from
 /// the builder and from a zone file.
 pub(super) fn signed_packet(dns: &[u8]) {
-    let Ok(packet) = signed(dns) else { return };
+    let Ok(packet) = signed(TIMESTAMP, dns) else { return };
     let theirs = dns::Packet::parse(dns);
     if let Ok(message) = &theirs {
         assert_eq!(message.answers.len(), packet.all_resource_records().len());
@@ -55,11 +55,15 @@ pub(super) fn signed_packet(dns: &[u8]) {
     }
 }
 
-fn signed(dns: &[u8]) -> Result<SignedPacket, mainstay_packets::VerifyError> {
-    let mut signable = format!("3:seqi{TIMESTAMP}e1:v{}:", dns.len()).into_bytes();
+/// What the fuzzers' key says at this timestamp, if it is a packet.
+pub(super) fn signed(
+    timestamp: u64,
+    dns: &[u8],
+) -> Result<SignedPacket, mainstay_packets::VerifyError> {
+    let mut signable = format!("3:seqi{timestamp}e1:v{}:", dns.len()).into_bytes();
     signable.extend_from_slice(dns);
     let signature = KEYPAIR.sign(&signable).to_bytes();
-    let payload = [&signature[..], &TIMESTAMP.to_be_bytes(), dns].concat();
+    let payload = [&signature[..], &timestamp.to_be_bytes(), dns].concat();
     SignedPacket::from_relay_payload(&KEYPAIR.public_key(), &payload.into())
 }
 
