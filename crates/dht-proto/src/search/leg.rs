@@ -42,9 +42,15 @@ impl Pace {
     }
 
     /// As many as are stored at, and as many to look for what may be stored there: before a value counts as
-    /// absent, all of them must have been asked.
+    /// absent, all of them must have been asked. A search for nodes is as wide although it gives `NODES`:
+    /// where a fifth of all nodes names only its own kind, that kind's eight closest end a narrow walk, and
+    /// the size of the network, estimated from such ends, comes out a fifth of what it is.
     fn closest(self, goal: &Goal) -> usize {
-        if goal.stores() || goal.finds() { self.store_at.max(NODES) } else { NODES }
+        if goal.stores() || goal.finds() || matches!(goal, Goal::Nodes { .. }) {
+            self.store_at.max(NODES)
+        } else {
+            NODES
+        }
     }
 
     /// How many acknowledgements make a put safe: half of the copies.
