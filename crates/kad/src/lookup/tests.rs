@@ -5,6 +5,7 @@ use super::*;
 use crate::testing::{Peer, id};
 
 mod rough;
+mod strangers;
 mod walks;
 
 type Walk = Lookup<Peer, 20, u32>;
