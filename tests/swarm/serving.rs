@@ -226,6 +226,30 @@ fn a_read_only_node_answers_nobody_and_says_so_in_its_queries() {
     assert_eq!(bench.query(CLIENT, Method::Ping), None);
 }
 
+/// mainline 8 takes an acknowledgement that names nodes for the answer to something else, and the put for unanswered.
+#[test]
+fn an_acknowledgement_of_a_put_or_announce_names_no_nodes_and_gives_no_token() {
+    let mut bench = Bench::knowing_with(&Fake::all(12), unlimited(Config::default()));
+    prove(&mut bench, CLIENT);
+    let (mutable, immutable) = (item(1, 5), ImmutableItem::new(b"i2e").unwrap());
+    let info_hash = Id::from_bytes([3; 20]);
+    let tokens = [mutable.target(), immutable.target(), info_hash]
+        .map(|target| token(&mut bench, CLIENT, target));
+    let port = AnnouncePort::Explicit(80);
+    for method in [
+        Method::Put(Put::mutable(&tokens[0], &mutable, None)),
+        Method::Put(Put::immutable(&tokens[1], &immutable)),
+        Method::AnnouncePeer { info_hash, port, token: &tokens[2], seed: false, name: None },
+    ] {
+        let reply = bench.query(CLIENT, method).unwrap();
+        assert_eq!(response(&reply), mainstay_krpc::Response::new(bench.id()), "{method:?}");
+        for member in [&b"5:nodes"[..], b"6:nodes6", b"5:token"] {
+            let named = reply.windows(member.len()).any(|window| window == member);
+            assert!(!named, "{}", reply.escape_ascii());
+        }
+    }
+}
+
 #[test]
 fn a_put_needs_the_token_of_its_own_target_and_address() {
     let mut bench = bench();
