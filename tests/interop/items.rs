@@ -2,7 +2,7 @@
 //!
 //! Separate from the packets, because here the DHT itself is under test: bytes, tokens, salts, sequence numbers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use futures_util::StreamExt;
 use mainstay_dht::{Dht, Testnet};
@@ -20,7 +20,7 @@ const THEIRS: usize = 10;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn libtorrent_and_mainstay_read_each_others_items_from_libtorrents_nodes() {
     let Some(mut theirs) = Peer::spawn(Program::Libtorrent) else { return };
-    let ours = join_only_theirs(&mut theirs).await;
+    let ours = join_only_theirs(&mut theirs, Ipv4Addr::LOCALHOST.into()).await;
     exchange(&ours, &mut theirs).await;
 }
 
@@ -34,7 +34,7 @@ async fn libtorrent_and_mainstay_read_each_others_items_from_mixed_nodes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bittorrent_dht_and_mainstay_read_each_others_items_from_their_nodes() {
     let Some(mut theirs) = Peer::spawn(Program::Webtorrent) else { return };
-    let ours = join_only_theirs(&mut theirs).await;
+    let ours = join_only_theirs(&mut theirs, Ipv4Addr::LOCALHOST.into()).await;
     exchange(&ours, &mut theirs).await;
 }
 
@@ -46,9 +46,10 @@ async fn bittorrent_dht_and_mainstay_read_each_others_items_from_mixed_nodes() {
 }
 
 /// A node of ours among nodes of theirs only.
-async fn join_only_theirs(theirs: &mut Peer) -> Dht {
-    let started = theirs.must(&json!({ "op": "start", "nodes": THEIRS, "bootstrap": [] }));
-    let ours = node(&strings(&started["addresses"]));
+pub(crate) async fn join_only_theirs(theirs: &mut Peer, host: IpAddr) -> Dht {
+    let started =
+        theirs.must(&json!({ "op": "start", "nodes": THEIRS, "bootstrap": [], "hosts": [host] }));
+    let ours = node(&strings(&started["addresses"]), host);
     assert!(ours.ready().await, "did not join through {started}");
     ours
 }
@@ -58,24 +59,24 @@ async fn join_mixed(theirs: &mut Peer) -> (Testnet, Dht) {
     let testnet = Testnet::new(THEIRS).await.expect("loopback has room for it");
     let bootstrap: Vec<_> = testnet.bootstrap.clone();
     let started = theirs.must(&json!({ "op": "start", "nodes": THEIRS, "bootstrap": bootstrap }));
-    let ours = node(&strings(&started["addresses"]));
+    let ours = node(&strings(&started["addresses"]), Ipv4Addr::LOCALHOST.into());
     assert!(ours.ready().await, "did not join through {started}");
     (testnet, ours)
 }
 
 /// A node that serves: libtorrent remembers whoever stores with a valid token, read-only or not, and would wait 15 seconds
 /// for each answer of one that does not.
-fn node(bootstrap: &[String]) -> Dht {
+pub(crate) fn node(bootstrap: &[String], host: IpAddr) -> Dht {
     Dht::builder()
         .bootstrap(bootstrap)
         .server_mode(true)
-        .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .bind(SocketAddr::new(host, 0))
         .build()
         .expect("loopback has a free port")
 }
 
 /// Every pairing of who stores and who reads: mutable with and without salt, immutable, peers.
-async fn exchange(ours: &Dht, theirs: &mut Peer) {
+pub(crate) async fn exchange(ours: &Dht, theirs: &mut Peer) {
     for salt in [&b""[..], b"a salt"] {
         they_read_our_mutable_item(ours, theirs, salt).await;
         we_read_their_mutable_item(ours, theirs, salt).await;
@@ -138,18 +139,19 @@ async fn immutable_items_go_both_ways(ours: &Dht, theirs: &mut Peer) {
 }
 
 async fn announced_peers_go_both_ways(ours: &Dht, theirs: &mut Peer) {
+    let host = ours.local_addr().ip();
     let hash = Id::from_bytes(*b"announced by us     ");
     let report = ours.announce_peer(hash, Some(4321)).await.expect("their nodes take it");
     assert!(report.stored >= 8, "only {} nodes took it", report.stored);
     let read =
         theirs.must(&json!({ "op": "get_peers", "session": 1, "info_hash": hash.to_string() }));
-    assert!(strings(&read["peers"]).contains(&"127.0.0.1:4321".to_owned()), "{read}");
+    assert!(strings(&read["peers"]).contains(&SocketAddr::new(host, 4321).to_string()), "{read}");
 
     let hash = Id::from_bytes(*b"announced by them   ");
     theirs.must(
         &json!({ "op": "announce", "session": 4, "info_hash": hash.to_string(), "port": 1234 }),
     );
-    let expected = SocketAddr::from(([127, 0, 0, 1], 1234));
+    let expected = SocketAddr::new(host, 1234);
     // An announce of libtorrent is not acknowledged to its caller: ask until it has arrived, 30 lookups at most.
     for _ in 0..30 {
         let batches: Vec<_> = ours.get_peers(hash).collect().await;
@@ -160,7 +162,11 @@ async fn announced_peers_go_both_ways(ours: &Dht, theirs: &mut Peer) {
     panic!("their announce never arrived");
 }
 
-fn strings(list: &Value) -> Vec<String> {
+/// A list of strings in an answer.
+///
+/// # Panics
+/// When it is anything else.
+pub(crate) fn strings(list: &Value) -> Vec<String> {
     let items = list.as_array().expect("a list");
     items.iter().map(|item| item.as_str().expect("a list of strings").to_owned()).collect()
 }

@@ -4,10 +4,12 @@
 
 mod caches;
 mod command_line;
+mod families;
 mod hex;
 mod items;
 mod limits;
 mod mainline;
 mod pairings;
 mod peer;
+mod torrents;
 mod zones;

@@ -1,7 +1,8 @@
 """Drives libtorrent's DHT by lines of JSON: one request on stdin, one answer on stdout.
 
 Requests: {"op": "start", "nodes": N, "bootstrap": ["ip:port", ...]} starts N sessions that know each other and the
-bootstrap nodes; then put_mutable, get_mutable, put_immutable, get_immutable, announce, get_peers.
+bootstrap nodes, on 127.0.0.1 or on each of "hosts"; then put_mutable, get_mutable, put_immutable, get_immutable,
+announce, get_peers, sample.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ import libtorrent as lt
 warnings.simplefilter("ignore", DeprecationWarning)
 
 ALERTS = lt.alert.category_t.dht_notification | lt.alert.category_t.dht_operation_notification
-ALERTS |= lt.alert.category_t.error_notification
+ALERTS |= lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
 
 SETTINGS = {
     "alert_mask": int(ALERTS),
@@ -38,19 +39,21 @@ sessions = []
 
 def start(request):
     """Starts sessions and waits until each has as many neighbours as there are others to know."""
+    hosts = request.get("hosts", ["127.0.0.1"])
+    interfaces = ",".join("%s:0" % bracketed(host) for host in hosts)
     for _ in range(request["nodes"]):
-        session = lt.session(dict(SETTINGS, listen_interfaces="127.0.0.1:0"))
-        sessions.append(session)
-    ports = [wait_for_port(session) for session in sessions]
-    known = [("127.0.0.1", port) for port in ports]
+        sessions.append(lt.session(dict(SETTINGS, listen_interfaces=interfaces)))
+    own = [wait_for_ports(session, hosts) for session in sessions]
+    known = [address for addresses in own for address in addresses]
     for address in request["bootstrap"]:
         host, port = address.rsplit(":", 1)
-        known.append((host, int(port)))
-    for session, own in zip(sessions, ports):
-        for host, port in known:
-            if port != own:
-                session.add_dht_node((host, port))
-    wanted = min(len(known) - 1, 8)
+        known.append((host.strip("[]"), int(port)))
+    for session, addresses in zip(sessions, own):
+        for address in known:
+            if address not in addresses:
+                session.add_dht_node(address)
+    # What libtorrent counts is the sum over the address families.
+    wanted = min(len(known) - len(hosts), 8 * len(hosts))
     deadline = time.monotonic() + 30
     counts = []
     while time.monotonic() < deadline:
@@ -58,14 +61,28 @@ def start(request):
         if min(counts) >= wanted:
             break
         time.sleep(0.05)
-    return {"addresses": ["127.0.0.1:%d" % port for port in ports], "nodes": counts}
+    return {"addresses": [shown(address) for addresses in own for address in addresses], "nodes": counts}
 
 
-def wait_for_port(session):
-    deadline = time.monotonic() + 10
-    while session.listen_port() == 0 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return session.listen_port()
+def wait_for_ports(session, hosts):
+    """Where the DHT of each address family listens: a port of its own, in the order of the hosts."""
+    ports = {}
+
+    def accept(alert):
+        if alert.socket_type == lt.socket_type_t.udp:
+            ports[alert.address] = alert.port
+        return True if len(ports) == len(hosts) else None
+
+    wait_alert(session, lt.listen_succeeded_alert, accept, 10)
+    return [(host, ports[host]) for host in hosts]
+
+
+def bracketed(host):
+    return "[%s]" % host if ":" in host else host
+
+
+def shown(address):
+    return "%s:%d" % (bracketed(address[0]), address[1])
 
 
 def wait_alert(session, kind, accept, seconds):
@@ -141,7 +158,7 @@ def get_immutable(request):
 def announce(request):
     session = pick(request)
     info_hash = lt.sha1_hash(bytes.fromhex(request["info_hash"]))
-    session.dht_announce(info_hash, request["port"], 0)
+    session.dht_announce(info_hash, request["port"], request.get("flags", 0))
     done = wait_alert(session, lt.dht_get_peers_reply_alert, lambda alert: True, 5)
     return {"announced": True, "answered": bool(done)}
 
@@ -152,9 +169,26 @@ def get_peers(request):
 
     def accept(alert):
         peers = alert.peers()
-        return {"peers": sorted("%s:%d" % (host, port) for host, port in peers)} if peers else None
+        return {"peers": sorted(shown(peer) for peer in peers)} if peers else None
 
     return wait_alert(session, lt.dht_get_peers_reply_alert, accept, 20) or {"peers": []}
+
+
+def sample(request):
+    """Asks one node for the info hashes that it holds."""
+    session = pick(request)
+    host, port = request["node"].rsplit(":", 1)
+    session.dht_sample_infohashes((host.strip("[]"), int(port)), lt.sha1_hash(bytes.fromhex(request["target"])))
+
+    def accept(alert):
+        return {
+            "samples": sorted(str(sample) for sample in alert.samples),
+            "total": alert.num_infohashes,
+            "interval": alert.interval.total_seconds(),
+            "nodes": alert.num_nodes,
+        }
+
+    return wait_alert(session, lt.dht_sample_infohashes_alert, accept, 20) or {"error": "no answer to the sample"}
 
 
 OPERATIONS = {
@@ -165,6 +199,7 @@ OPERATIONS = {
     "get_immutable": get_immutable,
     "announce": announce,
     "get_peers": get_peers,
+    "sample": sample,
 }
 
 
