@@ -5,7 +5,7 @@ mod reading;
 mod room;
 mod writing;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use mainstay_krpc::item::{immutable_target, mutable_target};
@@ -13,12 +13,12 @@ use mainstay_krpc::{
     DecodeError, ErrorReply, Id, Message, Method, NodeInfo, NodeInfo6, Query, Response, Want,
 };
 
-use self::room::Room;
+use self::room::{Listed, Room};
 use crate::Config;
 use crate::contact::{Contact, kad_id};
 use crate::hooks::{Hook, Request, Verdict};
 use crate::limits::Limits;
-use crate::network::{NODES, Networks};
+use crate::network::Networks;
 use crate::recent::Recent;
 use crate::scope::{Family, Scope};
 use crate::store::{MemoryStore, Store};
@@ -236,17 +236,17 @@ impl Visit<'_> {
         let nearest = |family| {
             let network = self.networks.of(family);
             let nearest = network.into_iter().flat_map(|network| network.nearest(target));
-            nearest.filter(|contact| filter.allows(contact.addr())).take(NODES)
+            nearest.filter(|contact| filter.allows(contact.addr()))
         };
         if self.want.n4 {
-            let mut nodes = Vec::with_capacity(NODES);
-            nodes.extend(nearest(Family::V4).filter_map(v4));
-            near.v4 = Some(nodes);
+            let blank =
+                NodeInfo { id: self.own, addr: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0) };
+            near.v4 = Some(Listed::new(blank, nearest(Family::V4).filter_map(v4)));
         }
         if self.want.n6 {
-            let mut nodes = Vec::with_capacity(NODES);
-            nodes.extend(nearest(Family::V6).filter_map(v6));
-            near.v6 = Some(nodes);
+            let nowhere = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
+            let blank = NodeInfo6 { id: self.own, addr: nowhere };
+            near.v6 = Some(Listed::new(blank, nearest(Family::V6).filter_map(v6)));
         }
         near
     }
@@ -255,8 +255,8 @@ impl Visit<'_> {
 /// The nodes nearest to a target, of the families wanted.
 struct Near<'v> {
     visit: &'v Visit<'v>,
-    v4: Option<Vec<NodeInfo>>,
-    v6: Option<Vec<NodeInfo6>>,
+    v4: Option<Listed<NodeInfo>>,
+    v6: Option<Listed<NodeInfo6>>,
 }
 
 fn v4(contact: &Contact) -> Option<NodeInfo> {

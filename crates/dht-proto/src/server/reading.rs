@@ -63,13 +63,14 @@ impl Server {
             return near.fit(wire, response, visit.room.plain);
         }
         let limit = visit.room.plain;
-        let mut full = if visit.room.proven {
+        let (mut full, size) = if visit.room.proven {
             near.fit_nodes(wire, response, limit)
         } else {
-            near.few(response)
+            let few = near.few(response);
+            (few, near.size(wire, few))
         };
         // The list's own key and brackets take twelve bytes; a peer its length prefix besides.
-        let room = limit.saturating_sub(near.size(wire, full) + 12);
+        let room = limit.saturating_sub(size + 12);
         let each = if Family::of(visit.from) == Family::V4 { 8 } else { 21 };
         pick(&mut wire.rng, &mut peers, room / each);
         full.values = Values::List(&peers);
