@@ -58,10 +58,6 @@ impl From<PublishResult> for Published {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question {
     pub(crate) key: PublicKey,
-    #[cfg_attr(
-        all(feature = "dht", not(any(test, feature = "relays"))),
-        expect(dead_code, reason = "the DHT has but one reach")
-    )]
     pub(crate) reach: Reach,
     /// The timestamp of the packet at hand; older ones are of no use.
     pub(crate) at_hand: Option<Timestamp>,

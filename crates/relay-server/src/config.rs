@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::tls::{Certificates, TlsError};
+
 pub use error::ConfigError;
 pub use network::{Network, NotANetwork};
 pub use quota::{NotAQuota, Quota};
@@ -250,6 +252,11 @@ pub enum LogFormat {
     Json,
 }
 
+/// The most clients that may be remembered: the memory for them is taken at the start.
+const MOST_REMEMBERED: usize = 1 << 24;
+/// The longest time that may be set, in seconds.
+const YEAR: u64 = 31_536_000;
+
 impl Config {
     /// Every key with its meaning and its default, as a file to start from.
     pub const SAMPLE: &'static str = include_str!("config/sample.toml");
@@ -288,6 +295,14 @@ impl Config {
     }
 
     /// Where HTTP is served.
+    /// Reads the files for HTTPS that the configuration names, as a start or a reload would, and puts them away.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn check_certificate(&self) -> Result<(), TlsError> {
+        Certificates::load(&self.tls).map(drop)
+    }
+
     pub(crate) fn http_addresses(&self) -> Vec<SocketAddr> {
         self.http.bind.iter().map(|ip| SocketAddr::new(*ip, self.http.port)).collect()
     }
@@ -316,6 +331,12 @@ impl Config {
             (http.write_timeout_seconds > 0, "[http] write_timeout_seconds must be at least 1"),
             (http.max_lookups > 0, "[http] max_lookups must be at least 1"),
             (
+                self.rate_limiter.remembered <= MOST_REMEMBERED,
+                "[rate_limiter] remembered must be at most 16,777,216, which take half a GiB",
+            ),
+            // Clocks cannot add what is much longer.
+            (self.longest() <= YEAR, "no time in seconds may be above 31,536,000, a year"),
+            (
                 !http.bind.is_empty() || http.unix_socket.is_some(),
                 "[http] bind is empty and there is no unix_socket: nobody could connect",
             ),
@@ -338,6 +359,22 @@ impl Config {
         ];
         let broken = rules.into_iter().find(|(kept, _)| !kept);
         broken.map_or(Ok(()), |(_, rule)| Err(ConfigError::Rule { rule }))
+    }
+
+    /// The longest of all times that something may take.
+    fn longest(&self) -> u64 {
+        let Self { http, mainline, watch, .. } = self;
+        let seconds = [
+            http.max_connection_age_seconds,
+            http.head_timeout_seconds,
+            http.body_timeout_seconds,
+            http.write_timeout_seconds,
+            http.drain_seconds,
+            mainline.request_timeout_seconds,
+            watch.heartbeat_seconds,
+            watch.refresh_seconds,
+        ];
+        seconds.into_iter().max().unwrap_or_default()
     }
 }
 

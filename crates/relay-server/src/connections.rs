@@ -120,33 +120,36 @@ impl Doorman {
             let accepted = tokio::select! {
                 () = &mut told => break,
                 Some(_ended) = running.join_next() => continue,
-                accepted = self.next(&listener) => accepted,
+                accepted = listener.accept() => accepted,
             };
-            match accepted {
-                Ok((stream, peer, room)) => {
-                    self.relay.metrics.accepted.fetch_add(1, Relaxed);
-                    if let Some(guest) = self.admit(peer, room) {
-                        running.spawn(guest.serve(stream, service.clone(), stopping.clone()));
-                    }
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    no_connection(&error).await;
+                    continue;
                 }
-                Err(error) => no_connection(&error).await,
-            }
+            };
+            self.relay.metrics.accepted.fetch_add(1, Relaxed);
+            let Some(place) = self.admit(peer) else { continue };
+            // Only whoever is at the door waits for room. A listener that nobody comes to holds none, or the last
+            // listeners of a small relay would never get any.
+            let room = tokio::select! {
+                () = &mut told => break,
+                room = self.room.clone().acquire_owned() => room,
+            };
+            // The semaphore is never closed.
+            let Ok(room) = room else { break };
+            self.relay.metrics.open.fetch_add(1, Relaxed);
+            let guest = Guest { place, peer, _room: room };
+            running.spawn(guest.serve(stream, service.clone(), stopping.clone()));
         }
         // The port is free from here on, also while the last requests run.
         drop(listener);
         while running.join_next().await.is_some() {}
     }
 
-    /// The next connection, once there is room for it.
-    async fn next(&self, listener: &Listener) -> io::Result<(Stream, Peer, OwnedSemaphorePermit)> {
-        // The semaphore is never closed.
-        let room = self.room.clone().acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, peer) = listener.accept().await?;
-        Ok((stream, peer, room))
-    }
-
-    /// Lets a connection in, unless its source has as many as one may.
-    fn admit(self: &Arc<Self>, peer: Peer, room: OwnedSemaphorePermit) -> Option<Guest> {
+    /// Lets a connection wait for room, unless its source has as many as one may.
+    fn admit(self: &Arc<Self>, peer: Peer) -> Option<Place> {
         let settings = self.relay.settings();
         let source = counted(&settings.config.rate_limiter, peer);
         if let Some(source) = source {
@@ -158,8 +161,7 @@ impl Doorman {
             }
             *count = count.saturating_add(1);
         }
-        self.relay.metrics.open.fetch_add(1, Relaxed);
-        Some(Guest { doorman: self.clone(), peer, source, _room: room })
+        Some(Place { doorman: self.clone(), source })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u128, usize>> {
@@ -178,17 +180,14 @@ fn counted(config: &RateLimiterConfig, peer: Peer) -> Option<u128> {
     (!free).then(|| Source::from(peer).prefix())
 }
 
-/// A connection that was let in. Dropping it makes room.
-struct Guest {
+/// A connection's share of what its source may have. Dropping it gives that back.
+struct Place {
     doorman: Arc<Doorman>,
-    peer: Peer,
     source: Option<u128>,
-    _room: OwnedSemaphorePermit,
 }
 
-impl Drop for Guest {
+impl Drop for Place {
     fn drop(&mut self) {
-        self.doorman.relay.metrics.open.fetch_sub(1, Relaxed);
         let Some(source) = self.source else { return };
         let mut by_source = self.doorman.lock();
         if let Some(count) = by_source.get_mut(&source) {
@@ -200,6 +199,19 @@ impl Drop for Guest {
     }
 }
 
+/// A connection that was let in. Dropping it makes room.
+struct Guest {
+    place: Place,
+    peer: Peer,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.place.doorman.relay.metrics.open.fetch_sub(1, Relaxed);
+    }
+}
+
 impl Guest {
     async fn serve(self, stream: Stream, service: RelayService, stopped: watch::Receiver<bool>) {
         match stream {
@@ -208,7 +220,7 @@ impl Guest {
             Stream::Unix(stream) => self.answer(stream, service, stopped).await,
             Stream::Https(stream, certificates) => {
                 let secured = certificates.acceptor().accept(stream);
-                match timeout(self.doorman.limits.head, secured).await {
+                match timeout(self.place.doorman.limits.head, secured).await {
                     Ok(Ok(stream)) => self.answer(stream, service, stopped).await,
                     Ok(Err(error)) => tracing::trace!(%error, "a TLS handshake failed"),
                     Err(_late) => tracing::trace!("a TLS handshake took too long"),
@@ -224,7 +236,7 @@ impl Guest {
         service: RelayService,
         mut stopped: watch::Receiver<bool>,
     ) {
-        let (limits, peer) = (self.doorman.limits, self.peer);
+        let (limits, peer) = (self.place.doorman.limits, self.peer);
         let answers = service_fn(move |request| {
             let service = service.clone();
             async move { Ok::<_, Infallible>(service.answer(peer, request).await) }

@@ -12,7 +12,6 @@ use mainstay_client::{Cached, Policy};
 use mainstay_keys::PublicKey;
 use mainstay_packets::{Record, SignedPacket, Timestamp, type_name};
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
 use crate::answer::{self, Refusal};
 use crate::body::Body;
@@ -21,8 +20,8 @@ use crate::packets::{self, parse_key, parse_policy};
 use crate::route::parameter;
 use crate::service::{Question, Relay, Settings};
 
-/// How many searches may be watched step by step at once; who comes later is answered without the nodes.
-static WATCHED: Semaphore = Semaphore::const_new(8);
+/// How many searches one relay watches step by step at once; who comes later is answered without the nodes.
+pub(crate) const TRACED: usize = 8;
 
 /// A packet as it is shown.
 #[derive(Debug, Serialize)]
@@ -121,7 +120,7 @@ pub(crate) async fn with_holders(
     key: &PublicKey,
 ) -> Result<(Cached, Option<Vec<Holder>>), Refusal> {
     let dht = relay.client.dht();
-    let (Some(dht), Ok(_permit)) = (dht, WATCHED.try_acquire()) else {
+    let (Some(dht), Ok(_permit)) = (dht, relay.traced.try_acquire()) else {
         let cached = packets::ask(relay, settings, source, key, Policy::MostRecent).await?;
         return Ok((cached, None));
     };

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use mainstay_client::Client;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
@@ -24,6 +24,10 @@ use crate::tls::{Certificates, TlsError};
 
 /// How long the last request of a connection may take: longer than any answer of the network.
 const LAST_REQUEST: Duration = Duration::from_secs(60);
+
+/// How many connections may wait in the system's queue. What does not fit there is tried again by its system only
+/// after seconds, so a crowd that comes at once must fit.
+const QUEUE: u32 = 4096;
 
 /// Configures a relay.
 #[derive(Clone, Debug)]
@@ -114,7 +118,7 @@ impl RelayServerBuilder {
             last_request: LAST_REQUEST,
         };
         let drain = drain.unwrap_or(Duration::from_secs(config.http.drain_seconds));
-        let (listeners, addresses) = listen(&config, certificates.as_ref()).await?;
+        let (listeners, addresses) = listen(&config, certificates.as_ref())?;
         let relay = Arc::new(Relay::new(client, durable, config, stopped.clone()));
         if let Some(patience) = body_timeout {
             relay.set_body_timeout(patience);
@@ -131,7 +135,7 @@ impl RelayServerBuilder {
 }
 
 /// Opens everything that the configuration names; what was opened is closed again when something cannot be.
-async fn listen(
+fn listen(
     config: &Config,
     certificates: Option<&Arc<Certificates>>,
 ) -> io::Result<(Vec<(Listener, Door)>, Vec<SocketAddr>)> {
@@ -139,13 +143,13 @@ async fn listen(
     let door = if apart.is_some() { Door::WithoutMetrics } else { Door::Everything };
     let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
     for address in config.http_addresses() {
-        let listener = bind(address).await?;
+        let listener = bind(address)?;
         addresses.push(listener.local_addr()?);
         listeners.push((Listener::Http(listener), door));
     }
     if let Some(certificates) = certificates {
         for address in config.tls_addresses() {
-            let listener = bind(address).await?;
+            let listener = bind(address)?;
             addresses.push(listener.local_addr()?);
             listeners.push((Listener::Https(listener, certificates.clone()), door));
         }
@@ -154,7 +158,7 @@ async fn listen(
         listeners.push((unix_socket(path)?, door));
     }
     if let Some(address) = apart {
-        let listener = bind(address).await?;
+        let listener = bind(address)?;
         addresses.push(listener.local_addr()?);
         listeners.push((Listener::Http(listener), Door::MetricsOnly));
     }
@@ -162,22 +166,34 @@ async fn listen(
 }
 
 /// Listens on a TCP address. On a system without IPv6, every address of both families is every address of IPv4.
-async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), address.port());
-    match TcpListener::bind(address).await {
+    match listener(address) {
         Err(error) if address == any && error.kind() != io::ErrorKind::AddrInUse => {
             tracing::info!(%error, "no IPv6 here; listening on IPv4 alone");
-            TcpListener::bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port())).await
+            listener(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
         }
         bound => bound.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}"))),
     }
 }
 
-/// Listens on a Unix socket, in place of one that nobody listens on any more.
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // So that a port can be had again at once after a restart. On Windows it would let others share the port.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
+}
+
+/// Listens on a Unix socket, in place of one that nobody listens on any more. Whatever else is there stays.
 #[cfg(unix)]
 fn unix_socket(path: &Path) -> io::Result<Listener> {
+    use std::os::unix::fs::FileTypeExt as _;
     use std::os::unix::net::UnixStream;
-    let abandoned = path.exists()
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    // A plain file refuses connections just as a socket that was left behind does.
+    let abandoned = is_socket
         && UnixStream::connect(path)
             .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     if abandoned {

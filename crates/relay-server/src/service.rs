@@ -15,7 +15,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 use mainstay_client::Client;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::answer::{self, Refusal};
 use crate::body::Body;
@@ -65,6 +65,8 @@ pub(crate) struct Relay {
     pub(crate) lookups: Lookups,
     pub(crate) metrics: Metrics,
     pub(crate) watches: Watches,
+    /// Room for searches that are watched step by step.
+    pub(crate) traced: Semaphore,
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
@@ -83,6 +85,7 @@ impl Relay {
             lookups: Lookups::default(),
             metrics: Metrics::new(),
             watches: Watches::default(),
+            traced: Semaphore::new(records::TRACED),
             stopped,
         }
     }

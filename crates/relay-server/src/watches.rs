@@ -15,13 +15,14 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use mainstay_client::Policy;
 use mainstay_keys::PublicKey;
 use mainstay_packets::SignedPacket;
+use mainstay_relay::protocol;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::answer::{self, Refusal};
 use crate::body::Body;
 use crate::limits::Source;
-use crate::packets::parse_key;
+use crate::packets::{self, parse_key};
 use crate::route::parameters;
 use crate::service::{Question, Relay, Settings};
 
@@ -113,7 +114,7 @@ impl Place {
             let watched = state.keys.entry(*key).or_insert_with(|| Watched {
                 latest: None,
                 streams: Vec::new(),
-                refreshing: tokio::spawn(refresh(relay.clone(), *key)).abort_handle(),
+                refreshing: tokio::spawn(refresh(relay.clone(), *source, *key)).abort_handle(),
             });
             watched.streams.push(woken.clone());
         }
@@ -144,11 +145,15 @@ impl Drop for Place {
     }
 }
 
-/// Asks for a watched key, at first what is at hand, and then the network from time to time.
-async fn refresh(relay: Arc<Relay>, key: PublicKey) {
-    if let Ok(known) = relay.client.resolve_with(&key, Policy::StaleIfError).await {
+/// Asks for a watched key: at first as a request for it would, counted against whoever began to watch it, and then
+/// the network from time to time.
+async fn refresh(relay: Arc<Relay>, source: Source, key: PublicKey) {
+    let settings = relay.settings();
+    let policy = protocol::Policy::CacheFirst;
+    if let Ok(known) = packets::find(&relay, &settings, &source, &key, policy).await {
         relay.watches.offer(&known.packet);
     }
+    drop(settings);
     loop {
         let settings = relay.settings();
         tokio::time::sleep(apart(settings.config.watch.refresh_seconds, &key)).await;

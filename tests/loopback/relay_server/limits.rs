@@ -175,8 +175,13 @@ async fn a_flood_of_unknown_keys_from_a_flood_of_sources_takes_no_memory() {
 #[tokio::test]
 async fn a_crowd_that_asks_for_one_key_costs_one_search() {
     let testnet = mainstay::dht::Testnet::new(10).await.unwrap();
-    let client =
-        Client::builder().no_default_network().bootstrap(&testnet.bootstrap).build().unwrap();
+    // A crowd of this size keeps a busy machine from reading answers for longer than nodes are waited for.
+    let client = Client::builder()
+        .no_default_network()
+        .bootstrap(&testnet.bootstrap)
+        .request_timeout(Duration::from_secs(30))
+        .build()
+        .unwrap();
     let dht = client.dht().unwrap();
     assert!(dht.ready().await);
     let publisher = Keypair::random();
@@ -190,7 +195,8 @@ async fn a_crowd_that_asks_for_one_key_costs_one_search() {
     let path = format!("/{}", publisher.to_z32());
     let crowd = (0..10_000).map(|_| ask(&service, Peer::Local, &path));
     let answers = futures_util::future::join_all(crowd).await;
-    assert!(answers.iter().all(|status| *status == 200));
+    let other = answers.iter().find(|status| **status != 200);
+    assert_eq!(other, None);
     let target = wanted.to_mutable_item().unwrap().target();
     let mut searches = std::collections::BTreeSet::new();
     while let Some(step) = trace.try_next() {

@@ -161,6 +161,41 @@ async fn a_unix_socket_serves_and_replaces_one_that_was_left_behind() {
     drop(relay);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_stands_where_the_unix_socket_should_and_is_none_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.sock");
+    std::fs::write(&path, "somebody's work").unwrap();
+    let mut config = Config::default();
+    config.http.unix_socket = Some(path.clone());
+    let client = mainstay::Client::builder().no_default_network().bootstrap(&["127.0.0.1:1"]);
+    let server =
+        mainstay_relay_server::RelayServer::builder(client.build().unwrap()).config(config);
+    let error = server.bind(([127, 0, 0, 1], 0).into()).await.unwrap_err();
+    assert!(error.to_string().contains("relay.sock"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "somebody's work");
+}
+
+#[tokio::test]
+async fn a_relay_for_one_connection_serves_it_at_each_of_its_doors() {
+    let text = "[http]\nmax_connections = 1\n[metrics]\nbind = '127.0.0.1:0'";
+    let config = Config::parse(text).unwrap();
+    let relay = Relay::start_with(|builder| builder.config(config)).await;
+    let ask = async |door: std::net::SocketAddr, path: &str| {
+        let mut stream = tokio::net::TcpStream::connect(door).await.unwrap();
+        let head = format!("GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, head.as_bytes()).await.unwrap();
+        let said = super::rest(&mut stream);
+        tokio::time::timeout(std::time::Duration::from_secs(20), said).await
+    };
+    let doors = relay.server.local_addrs();
+    for (door, path) in [(doors[0], "health"), (doors[1], "metrics"), (doors[0], "health")] {
+        let said = ask(door, path).await.unwrap_or_else(|_| panic!("no room for /{path}"));
+        assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_relay_listens_on_both_families() {
     let mut config = Config::default();

@@ -90,6 +90,23 @@ async fn a_watch_tells_what_is_there_and_what_comes() {
 }
 
 #[tokio::test]
+async fn what_a_watch_has_the_network_asked_for_counts_as_requests_would() {
+    let text = "[rate_limiter]\nuser_dht_quota = '1r/h'\nuser_dht_burst = 2\nquota = '1000r/s'\nburst = 1000000";
+    let config = Config::parse(text).unwrap();
+    let relay = Relay::start_with(|builder| builder.config(config)).await;
+    let keys: Vec<_> = (0..8).map(|_| Keypair::random()).collect();
+    let _events = Events::open(&relay, &keys.iter().collect::<Vec<_>>(), None).await;
+    let asked = async {
+        while relay.metric("mainstay_relay_searches_total").await < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.expect("no search of a watch is counted");
+    assert_eq!(relay.get(&Keypair::random().to_z32(), &[]).await.status(), 429);
+    assert_eq!(relay.metric("mainstay_relay_searches_total").await, 2);
+}
+
+#[tokio::test]
 async fn a_watch_goes_on_where_the_last_one_ended() {
     let relay = Relay::start().await;
     let (first, second) = (Keypair::random(), Keypair::random());

@@ -73,6 +73,10 @@ pub(crate) enum Performance {
     /// It gave nothing that could be used.
     Failed,
     /// It has too much to do, and may have said for how long.
+    #[cfg_attr(
+        all(feature = "dht", not(any(test, feature = "relays"))),
+        expect(dead_code, reason = "only relays say so")
+    )]
     Busy { retry_after: Option<Duration> },
 }
 

@@ -98,6 +98,9 @@ fn settings_that_do_not_fit_together_are_refused() {
         "[http]\nbind = []",
         "[http]\nmax_connections = 0",
         "[watch]\nrefresh_seconds = 0",
+        "[watch]\nheartbeat_seconds = 9223372036854775807",
+        "[http]\nhead_timeout_seconds = 31_536_001",
+        "[rate_limiter]\nremembered = 9223372036854775807",
     ] {
         let error = Config::parse(text).unwrap_err();
         assert!(matches!(error, ConfigError::Rule { .. }), "{text:?} is answered with {error}");
