@@ -66,6 +66,23 @@ fn a_wrong_configuration_is_bad_input_with_its_file_its_line_and_what_was_meant(
 }
 
 #[test]
+fn a_check_refuses_what_a_start_would_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("key.pem"), "no key").unwrap();
+    for (text, part) in [
+        ("[log]\nlevel = 'loud=='\n", "[log] level"),
+        ("[tls]\ncertificate = 'none.pem'\nkey = 'key.pem'\n", "none.pem"),
+        ("[rate_limiter]\nremembered = 99_999_999_999\n", "remembered"),
+    ] {
+        let file = write(folder.path(), text);
+        let refused = run(&["relay", "--config", &file, "--check-config"], b"");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{text}: {said}");
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+}
+
+#[test]
 fn on_sighup_new_limits_hold_and_a_broken_file_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let text = |more: &str| {
@@ -154,12 +171,20 @@ fn what_was_acknowledged_before_a_signal_or_a_kill_is_there_afterwards() {
 
 #[cfg(unix)]
 #[test]
-fn a_relay_that_ran_out_of_files_takes_connections_again() {
+fn a_relay_that_ran_out_of_files_says_so_and_takes_connections_again() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its own caps are far off, so that it is the files that run out.
+    let file = write(
+        folder.path(),
+        "[http]\nport = 0\nbind = ['127.0.0.1']\nmax_connections = 1000\n\
+         max_connections_per_source = 1000\n[mainline]\nbind = '127.0.0.1'\nbootstrap = []\n",
+    );
     let mut relay = Command::new("sh")
         .args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""])
         .arg(binary())
-        .args(["relay", "--listen", "127.0.0.1:0", "--no-bootstrap", "--json"])
+        .args(["relay", "--config", &file, "--json"])
         .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
     let mut line = String::new();
@@ -168,8 +193,17 @@ fn a_relay_that_ran_out_of_files_takes_connections_again() {
     let started: Value = serde_json::from_str(&line).unwrap();
     let url = started["url"].as_str().unwrap();
     let address = url.trim_start_matches("http://").trim_end_matches('/');
-    // The cap for one source is 64 too, so it is the files that run out first.
+    let (sender, said) = mpsc::channel();
+    let errors = std::io::BufReader::new(relay.stderr.take().unwrap());
+    std::thread::spawn(move || {
+        let lines = std::io::BufRead::lines(errors).map_while(Result::ok);
+        lines.for_each(|line| drop(sender.send(line)));
+    });
     let held: Vec<_> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let begun = Instant::now();
+    while !said.recv_timeout(PATIENCE).unwrap().contains("limit of open files") {
+        assert!(begun.elapsed() < PATIENCE, "it has files enough");
+    }
     drop(held);
     let answered = ask(url, "GET", "/health", b"");
     relay.kill().unwrap();

@@ -44,10 +44,18 @@ pub(crate) fn start(verbose: u8) -> Option<LogLevel> {
 /// Starts logging as the configuration of a service says; `-v` and `MAINSTAY_LOG` go before it.
 pub(crate) fn start_service(verbose: u8, config: &LogConfig) -> Result<Option<LogLevel>, Failure> {
     let asked = asked(verbose).or_else(|| (verbose > 0).then(|| level(verbose).to_owned()));
-    let filter = EnvFilter::try_new(asked.as_deref().unwrap_or(&config.level))
-        .map_err(|error| Failure::input("[log] level cannot be used", error))?;
+    let filter = filter(asked.as_deref().unwrap_or(&config.level))?;
     let handle = begin(filter, config.format);
     Ok(Some(LogLevel { handle, fixed: asked.is_some() }))
+}
+
+/// Whether the level is one.
+pub(crate) fn check(config: &LogConfig) -> Result<(), Failure> {
+    filter(&config.level).map(drop)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, Failure> {
+    EnvFilter::try_new(level).map_err(|error| Failure::input("[log] level cannot be used", error))
 }
 
 fn level(verbose: u8) -> &'static str {

@@ -35,7 +35,10 @@ pub(crate) async fn run(common: &Options, relay: &Relay) -> Result<(), Failure> 
     }
     let config = configuration(common, relay)?;
     if relay.check_config {
-        return Ok(());
+        log::check(&config.log)?;
+        return config
+            .check_certificate()
+            .map_err(|error| Failure::input("HTTPS cannot be served", error));
     }
     let level = match relay.config {
         Some(_) => log::start_service(common.verbose, &config.log)?,
@@ -145,15 +148,16 @@ fn reload(common: &Options, relay: &Relay, server: &RelayServer, level: Option<&
 }
 
 fn take_over(config: Config, server: &RelayServer, level: Option<&LogLevel>) {
-    if let Some(level) = level
-        && let Err(error) = level.set(&config.log.level)
-    {
-        tracing::error!(%error, level = config.log.level, "the log level stays as it was");
-    }
+    let wanted = config.log.level.clone();
     match server.reload(config) {
         Ok(reloaded) => {
             for key in &reloaded.needs_restart {
                 tracing::warn!(key, "this key has changed and needs a restart");
+            }
+            if let Some(level) = level
+                && let Err(error) = level.set(&wanted)
+            {
+                tracing::error!(%error, level = wanted, "the log level stays as it was");
             }
             tracing::info!("configuration reloaded");
         }
