@@ -134,11 +134,11 @@ impl RelayServerBuilder {
     }
 }
 
+/// What listens, with the paths that it has, and the addresses in the order of [`RelayServer::local_addrs`].
+type Opened = (Vec<(Listener, Door)>, Vec<SocketAddr>);
+
 /// Opens everything that the configuration names; what was opened is closed again when something cannot be.
-fn listen(
-    config: &Config,
-    certificates: Option<&Arc<Certificates>>,
-) -> io::Result<(Vec<(Listener, Door)>, Vec<SocketAddr>)> {
+fn listen(config: &Config, certificates: Option<&Arc<Certificates>>) -> io::Result<Opened> {
     let apart = config.metrics.bind.filter(|_| config.metrics.enabled);
     let door = if apart.is_some() { Door::WithoutMetrics } else { Door::Everything };
     let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
