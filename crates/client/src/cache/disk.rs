@@ -3,13 +3,15 @@
 //! Separate because it is a feature: a program that needs no cache on disk builds no engine.
 
 mod engine;
+#[cfg(test)]
+mod faults;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use mainstay_keys::PublicKey;
 
-use self::engine::Redb;
+use self::engine::{Redb, System};
 use super::persistent::{CacheOptions, CacheStatus, OpenCacheError, Persistent, SetAside};
 use super::{Cache, CacheError, Cached, Peek, Put};
 
@@ -73,7 +75,7 @@ impl DiskCache {
         path: impl AsRef<Path>,
         options: &CacheOptions,
     ) -> Result<Self, OpenCacheError> {
-        let (engine, set_aside) = Redb::open(path.as_ref(), options)?;
+        let (engine, set_aside) = Redb::open(System, path.as_ref(), options)?;
         Persistent::start(engine, options, set_aside).map(Self)
     }
 

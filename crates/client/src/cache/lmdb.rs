@@ -6,6 +6,8 @@ mod check;
 mod engine;
 mod home;
 mod map;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 

@@ -4,14 +4,17 @@
 
 use std::error::Error;
 use std::fmt;
+use std::fs::File;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use mainstay_keys::PublicKey;
+use redb::backends::FileBackend;
 use redb::{
     Builder, CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, StorageError, Table, TableDefinition, TableError, TransactionError,
+    ReadableTableMetadata, StorageBackend, StorageError, Table, TableDefinition, TableError,
+    TransactionError,
 };
 
 use super::super::persistent::{
@@ -40,31 +43,53 @@ const ENTRY_OVERHEAD: u64 = 128;
 /// How much of the file redb may keep in memory; packets in use are kept by the cache itself.
 const PAGES_IN_MEMORY: usize = 16 << 20;
 
+/// How redb reads and writes its file.
+pub(super) trait Disk: Send + Sync + 'static {
+    type Backend: StorageBackend;
+
+    fn open(&self, file: File) -> Result<Self::Backend, DatabaseError>;
+}
+
+/// As the system does.
+pub(super) struct System;
+
+impl Disk for System {
+    type Backend = FileBackend;
+
+    fn open(&self, file: File) -> Result<FileBackend, DatabaseError> {
+        FileBackend::new(file)
+    }
+}
+
 /// An open file.
-pub(super) struct Redb {
+pub(super) struct Redb<D = System> {
     path: PathBuf,
+    disk: D,
     /// `None` while a file that failed waits to be opened again.
     database: RwLock<Option<Database>>,
 }
 
-impl Redb {
+impl<D: Disk> Redb<D> {
     pub(super) fn open(
+        disk: D,
         path: &Path,
         options: &CacheOptions,
     ) -> Result<(Self, Option<SetAside>), OpenCacheError> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         Home::folder(folder.unwrap_or(Path::new(".")))?;
         Home::has(path)?;
-        let (database, set_aside) = match begin(path, options.check) {
+        let (database, set_aside) = match begin(&disk, path, options.check) {
             Ok(database) => (database, None),
             Err(Refused::Damaged(damage)) => {
                 let set_aside = Home::set_aside(path, damage)?;
-                (begin(path, false).map_err(|refused| refused.into_error(path))?, Some(set_aside))
+                let database =
+                    begin(&disk, path, false).map_err(|refused| refused.into_error(path))?;
+                (database, Some(set_aside))
             }
             Err(refused) => return Err(refused.into_error(path)),
         };
         let database = RwLock::new(Some(database));
-        Ok((Self { path: path.to_owned(), database }, set_aside))
+        Ok((Self { path: path.to_owned(), disk, database }, set_aside))
     }
 
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Failure>) -> Result<T, Failure> {
@@ -80,7 +105,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
         .unwrap_or_else(|_| Err(Failure::Damaged("the engine stumbled over the file".into())))
 }
 
-impl Engine for Redb {
+impl<D: Disk> Engine for Redb<D> {
     const IS_SHARED: bool = false;
 
     type Batch<'t> = Tables<'t>;
@@ -136,12 +161,12 @@ impl Engine for Redb {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // The file is locked until the old one is closed.
         *database = None;
-        *database = begin(&self.path, false).ok();
+        *database = begin(&self.disk, &self.path, false).ok();
         false
     }
 }
 
-impl fmt::Debug for Redb {
+impl<D> fmt::Debug for Redb<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redb").field("path", &self.path).finish_non_exhaustive()
     }
@@ -255,18 +280,18 @@ impl Refused {
 }
 
 /// Opens the file or begins one.
-fn begin(path: &Path, check: bool) -> Result<Database, Refused> {
+fn begin(disk: &impl Disk, path: &Path, check: bool) -> Result<Database, Refused> {
     let path_of = || path.to_owned();
-    let opened = panic::catch_unwind(|| {
+    let opened = panic::catch_unwind(AssertUnwindSafe(|| {
         let mut builder = Builder::new();
         builder.set_cache_size(PAGES_IN_MEMORY).set_check_integrity_on_open(check);
         let mut file = std::fs::OpenOptions::new();
         file.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-        let file = redb::backends::FileBackend::new(file.open(path).map_err(StorageError::from)?)?;
+        let file = disk.open(file.open(path).map_err(StorageError::from)?)?;
         builder.create_with_backend(file)
-    });
+    }));
     let database = match opened {
         Ok(Ok(database)) => database,
         Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {

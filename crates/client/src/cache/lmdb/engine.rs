@@ -62,14 +62,27 @@ impl Lmdb {
         folder: &Path,
         options: &CacheOptions,
     ) -> Result<(Self, Option<SetAside>), OpenCacheError> {
-        let (mut checked, set_aside) = Checked::look(folder, options.check)?;
         let bytes = options.bytes.saturating_add(options.bytes / 4).saturating_add(SPARE);
-        let bytes = bytes.min(LARGEST_START);
+        Self::open_with_map(folder, options, bytes.min(LARGEST_START))
+    }
+
+    /// Opens it with a map of this size at first.
+    pub(super) fn open_with_map(
+        folder: &Path,
+        options: &CacheOptions,
+        bytes: u64,
+    ) -> Result<(Self, Option<SetAside>), OpenCacheError> {
+        let (mut checked, set_aside) = Checked::look(folder, options.check)?;
         let failed = |error: heed::Error| refusal(folder, error);
         let map = Map::open(&checked, bytes).map_err(failed)?;
         let tables = Tables::open(&map, folder)?;
         checked.share().map_err(|source| OpenCacheError::Io { path: folder.to_owned(), source })?;
         Ok((Self { map, tables, _checked: checked }, set_aside))
+    }
+
+    #[cfg(test)]
+    pub(super) fn map_size(&self) -> u64 {
+        self.map.size()
     }
 
     /// A transaction that reads. There may be one in a thread at a time.

@@ -1,0 +1,74 @@
+//! The map of an LMDB cache: it grows under load, and what is put meanwhile is stored.
+//!
+//! Separate because no option makes the map as small as here.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mainstay_keys::Keypair;
+
+use super::engine::Lmdb;
+use crate::Timestamp;
+use crate::cache::persistent::{CacheOptions, OpenCacheError, Persistent};
+use crate::cache::{Cached, LmdbCache, Put};
+use crate::runtime::block_on;
+use crate::scripted::packet;
+
+#[test]
+fn a_map_that_is_too_small_grows_while_others_read_and_every_put_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CacheOptions::default().memory(0);
+    let (engine, _) = Lmdb::open_with_map(folder.path(), &options, 1).unwrap();
+    let before = engine.map_size();
+    let cache = Persistent::start(engine, &options, None).unwrap();
+    let all: Vec<_> = (0..3000)
+        .map(|_| Cached::seen_now(packet(&Keypair::random(), Timestamp::from(5), 300)))
+        .collect();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let key = all[0].packet.public_key();
+            while !is_over.load(Ordering::Relaxed) {
+                assert!(block_on(cache.get(&key)).is_ok());
+            }
+        });
+        for some in all.chunks(250) {
+            let puts = some.iter().map(|cached| cache.put(cached.clone()));
+            let puts = block_on(futures_util::future::join_all(puts));
+            assert!(puts.iter().all(|put| matches!(put, Ok(Put::Stored))), "{puts:?}");
+        }
+        is_over.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+    assert_eq!((cache.len(), cache.status().evicted), (all.len(), 0));
+    drop(cache);
+    let size = std::fs::metadata(folder.path().join("data.mdb")).unwrap().len();
+    assert!(size > before, "{size} bytes fit into the first map of {before}");
+    // All of it is there, whatever the map of the next opener.
+    let (engine, set_aside) = Lmdb::open_with_map(folder.path(), &options, 1).unwrap();
+    assert!(set_aside.is_none());
+    let cache = Persistent::start(engine, &options, None).unwrap();
+    for cached in &all {
+        let found = block_on(cache.get(&cached.packet.public_key())).unwrap();
+        assert_eq!(found.as_ref(), Some(cached));
+    }
+}
+
+#[test]
+fn a_newer_format_is_told_from_damage_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(LmdbCache::open(folder.path()).unwrap());
+    let path = folder.path().join("data.mdb");
+    let mut content = std::fs::read(&path).unwrap();
+    let fact = b"format\0\0\0\x01";
+    let places: Vec<_> =
+        (0..=content.len() - fact.len()).filter(|at| content[*at..].starts_with(fact)).collect();
+    assert!(!places.is_empty());
+    for at in places {
+        content[at + 9] = 2;
+    }
+    std::fs::write(&path, &content).unwrap();
+    let opened = LmdbCache::open(folder.path());
+    let is_told = matches!(opened, Err(OpenCacheError::NewerFormat { found: 2, known: 1, .. }));
+    assert!(is_told, "{opened:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), content);
+}
