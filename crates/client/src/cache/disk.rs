@@ -28,10 +28,11 @@ use super::{Cache, CacheError, Cached, Peek, Put};
 ///   first; when nothing has expired, what was seen longest ago, found by a sample of five.
 /// * One thread writes; puts that arrive while a commit is under way share the next. No method blocks the
 ///   thread that awaits it.
-/// * A damaged file is set aside ([`Self::set_aside`]) and a new one begun.
+/// * A damaged file is set aside ([`Self::set_aside`]) and a new one begun; so is one whose making was
+///   interrupted, with nothing in it.
 ///
 /// A hit that was verified before costs as much as one in memory; else it costs a read and a signature
-/// check, some 50 µs on another thread. Dropping the cache waits until what is queued has been written.
+/// check, on another thread. Dropping the cache waits until what is queued has been written.
 ///
 /// ```
 /// use mainstay_client::{Cache, Cached, DiskCache, Keypair, SignedPacket};

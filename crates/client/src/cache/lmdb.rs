@@ -39,8 +39,8 @@ use super::{Cache, CacheError, Cached, Peek, Put};
 /// The folder must be on a local disk and belong to this user: whoever shortens the file while it is open
 /// ends the process.
 ///
-/// A hit that was verified before costs a read transaction and a comparison, half a microsecond; else it
-/// costs a signature check, some 50 µs on another thread. Dropping the cache waits until what is queued has been written.
+/// A hit that was verified before costs a read transaction and a comparison; else it costs a signature check,
+/// on another thread. Dropping the cache waits until what is queued has been written.
 ///
 /// ```
 /// use mainstay_client::{Cache, Cached, LmdbCache, Keypair, SignedPacket};

@@ -31,13 +31,15 @@ fn a_map_that_is_too_small_grows_while_others_read_and_every_put_is_stored() {
                 assert!(block_on(cache.get(&key)).is_ok());
             }
         });
-        for some in all.chunks(250) {
+        let put = |some: &[Cached]| {
             let puts = some.iter().map(|cached| cache.put(cached.clone()));
             let puts = block_on(futures_util::future::join_all(puts));
-            assert!(puts.iter().all(|put| matches!(put, Ok(Put::Stored))), "{puts:?}");
-        }
+            puts.iter().all(|put| matches!(put, Ok(Put::Stored)))
+        };
+        let stored: Vec<_> = all.chunks(250).map(put).collect();
         is_over.store(true, Ordering::Relaxed);
         reader.join().unwrap();
+        assert!(stored.iter().all(|stored| *stored), "{stored:?}");
     });
     assert_eq!((cache.len(), cache.status().evicted), (all.len(), 0));
     drop(cache);

@@ -57,8 +57,8 @@ impl CacheOptions {
 
     /// At most so many bytes of packets and of the order in which they leave. Default: 1 GiB.
     ///
-    /// The file is larger by what the engine keeps free for the next commits: by a quarter or less with
-    /// LMDB, up to twice with the other. It never shrinks.
+    /// The file is larger by what the engine keeps free for the next commits, and never shrinks: give it
+    /// twice the room.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.bytes = bytes;
         self
@@ -66,7 +66,7 @@ impl CacheOptions {
 
     /// At most so many bytes of memory for packets that this process has verified already.
     ///
-    /// A hit among them costs no signature check (about 40 µs). Default: 16 MiB, some 20,000 packets.
+    /// A hit among them costs no signature check. Default: 16 MiB, some 20,000 packets.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
@@ -80,8 +80,7 @@ impl CacheOptions {
 
     /// Whether opening reads the whole file and checks it. Default: yes.
     ///
-    /// Costs about a second per million packets when the file is in the system's memory, else the time
-    /// of reading it. Without the check a file that was altered behind the cache's back, or by a failing
+    /// Costs the time of reading it; the bench `cache` measures it. Without the check a file that was altered behind the cache's back, or by a failing
     /// disk, can end the process; what is served is verified either way.
     pub fn check(mut self, check: bool) -> Self {
         self.check = check;
