@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use mainstay_dht_proto::{Ask, Outcome};
+use mainstay_dht_proto::{Ask, Config, Outcome};
 use mainstay_krpc::Id;
 
 use crate::crowd::{Crowd, Member, Nature, mix};
@@ -80,6 +80,24 @@ fn a_crowd_around_a_key_neither_hides_nor_swallows_it() {
             // Half as many keys as in calm, and at most three times the messages for each.
             assert!(messages * 2 <= calm * 3, "{messages} messages instead of {calm}");
         }
+    }
+}
+
+#[test]
+fn a_client_without_memory_finds_what_a_crowd_sits_on() {
+    for (seed, nature) in natures(4) {
+        let mut crowd = Crowd::new(3000, seed);
+        let writer = crowd.spawn(|config| config);
+        crowd.warm(writer, 40);
+        let mut lost = 0;
+        for number in 0..6 {
+            crowd_at(&mut crowd, &nth(number).target(), 45, nature);
+            // It joins, and this is the first thing it asks: it cannot judge the network yet.
+            let cold = crowd.spawn(|config| Config { contacts: 0, ..config });
+            lost += usize::from(!fight(&mut crowd, [writer, cold], number).found);
+        }
+        println!("{nature:?}: {lost} of 6 lost by cold clients");
+        assert_eq!(lost, 0);
     }
 }
 

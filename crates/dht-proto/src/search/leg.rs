@@ -22,6 +22,10 @@ const SEEDS: usize = 16;
 /// How many it is given at most, when those were not enough.
 const MOST_SEEDS: usize = 256;
 
+/// No network is larger. A node that cannot judge the size of its own yet lets nobody crowd closer to a target than
+/// that many nodes would.
+const MOST_NODES: u64 = 100_000_000;
+
 /// How a search walks and how many copies it stores.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -61,7 +65,7 @@ impl Pace {
     fn lookup(self, goal: &Goal, network: &Network) -> LookupConfig {
         let guarded = goal.stores() || goal.finds();
         LookupConfig {
-            network_size: network.known_size().filter(|_| guarded),
+            network_size: guarded.then(|| network.known_size().unwrap_or(MOST_NODES)),
             closest: self.closest(goal),
             parallelism: self.concurrency,
             // The neighbours of the closest must all be asked anyway.
