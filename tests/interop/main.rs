@@ -11,5 +11,6 @@ mod limits;
 mod mainline;
 mod pairings;
 mod peer;
+mod statuses;
 mod torrents;
 mod zones;
