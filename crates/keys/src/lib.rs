@@ -15,7 +15,7 @@
 //! let key = PublicKey::parse(&pasted)?;
 //! assert_eq!(key, keypair.public_key());
 //! assert!(key.verify(b"hello", &signature).is_ok());
-//! # Ok::<(), mainstay_keys::PublicKeyError, SignerError>(())
+//! # Ok::<(), mainstay_keys::PublicKeyError>(())
 //! ```
 //!
 //! # What is refused

@@ -130,7 +130,8 @@ impl SignedPacketBuilder {
     /// added later stay.
     ///
     /// ```
-    /// use mainstay_packets::{Keypair, SignedPacket, dns::TYPE};
+    /// use mainstay_keys::Keypair;
+    /// use mainstay_packets::{SignedPacket, dns::TYPE};
     ///
     /// let zone = SignedPacket::builder()
     ///     .txt("greeting".try_into()?, "hello".try_into()?, 300)
