@@ -39,8 +39,10 @@ fn break_again_and_again(engine: &str) {
             })
             .collect();
         for told in read(engine, &places) {
-            // Whatever has become of what was there, what is put is stored and found again.
-            let is_well = told.ends_with(&format!("{KEYS} stored, {KEYS} found again"));
+            // Whatever has become of what was there, what is put is stored and found again; unless the number of
+            // the format was hit, as what a newer version wrote is left alone.
+            let is_well = told.ends_with(&format!("{KEYS} stored, {KEYS} found again"))
+                || told.starts_with("refused: ") && told.contains(" has format ");
             assert!(is_well, "{engine}, of {first}: {told}");
             kept += u64::from(told.starts_with("kept"));
         }
