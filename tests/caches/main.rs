@@ -7,6 +7,8 @@
 
 mod broken;
 mod killed;
+mod readonly;
+mod shared;
 mod starved;
 
 use std::process::{Command, Stdio};

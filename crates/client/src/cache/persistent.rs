@@ -100,11 +100,22 @@ impl<E: Engine> Persistent<E> {
         self.set_aside.as_ref()
     }
 
+    /// Whether nothing is kept, whatever is put.
+    fn is_off(&self) -> bool {
+        self.shared.options.packets == 0
+    }
+
     pub(super) fn peek(&self, key: &PublicKey) -> Peek {
+        if self.is_off() {
+            return Peek::Miss;
+        }
         self.shared.at_hand(key).map_or(Peek::Ask, Peek::Hit)
     }
 
     pub(super) async fn get(&self, key: &PublicKey) -> Result<Option<Cached>, CacheError> {
+        if self.is_off() {
+            return Ok(None);
+        }
         if let Some(cached) = self.shared.at_hand(key) {
             return Ok(Some(cached));
         }
@@ -123,6 +134,9 @@ impl<E: Engine> Persistent<E> {
     }
 
     pub(super) async fn put(&self, incoming: Cached) -> Result<Put, CacheError> {
+        if self.is_off() {
+            return Ok(Put::Stored);
+        }
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(|| CacheError::new(CacheFault::Closed))?;
         let queued = queue.send(Command::Put { incoming, answer: Some(answer) }).await;

@@ -1,10 +1,12 @@
 //! Records in redb: one table by key, one by expiry, and a few facts.
 //!
-//! Separate from the cache because only this file knows redb.
+//! Separate from the cache because only this folder knows redb.
 
-use std::error::Error;
+mod opening;
+
 use std::fmt;
 use std::fs::File;
+use std::ops::Bound;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -12,9 +14,8 @@ use std::sync::{PoisonError, RwLock};
 use mainstay_keys::PublicKey;
 use redb::backends::FileBackend;
 use redb::{
-    Builder, CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, StorageBackend, StorageError, Table, TableDefinition, TableError,
-    TransactionError,
+    CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    StorageBackend, StorageError, Table, TableDefinition, TableError, TransactionError,
 };
 
 use super::super::persistent::{
@@ -35,7 +36,7 @@ const FORMAT: &str = "format";
 const BYTES: &str = "bytes";
 
 /// The version of the tables above.
-const KNOWN: u32 = 1;
+const KNOWN: u64 = 1;
 
 /// What a record takes beside its own bytes: its key twice, and its place in both tables.
 const ENTRY_OVERHEAD: u64 = 128;
@@ -78,16 +79,7 @@ impl<D: Disk> Redb<D> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         Home::folder(folder.unwrap_or(Path::new(".")))?;
         Home::has(path)?;
-        let (database, set_aside) = match begin(&disk, path, options.check) {
-            Ok(database) => (database, None),
-            Err(Refused::Damaged(damage)) => {
-                let set_aside = Home::set_aside(path, damage)?;
-                let database =
-                    begin(&disk, path, false).map_err(|refused| refused.into_error(path))?;
-                (database, Some(set_aside))
-            }
-            Err(refused) => return Err(refused.into_error(path)),
-        };
+        let (database, set_aside) = opening::open(&disk, path, options.check)?;
         let database = RwLock::new(Some(database));
         Ok((Self { path: path.to_owned(), disk, database }, set_aside))
     }
@@ -161,7 +153,7 @@ impl<D: Disk> Engine for Redb<D> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // The file is locked until the old one is closed.
         *database = None;
-        *database = begin(&self.disk, &self.path, false).ok();
+        *database = opening::begin(&self.disk, &self.path, false).ok();
         false
     }
 }
@@ -180,6 +172,15 @@ pub(super) struct Tables<'t> {
 }
 
 impl Tables<'_> {
+    /// The first name from here on, else the first of all.
+    fn first_from(&self, start: Bound<Id>) -> Result<Option<Id>, Failure> {
+        let next = self.packets.range::<Id>((start, Bound::Unbounded))?.next().transpose()?;
+        if let Some((id, _)) = next {
+            return Ok(Some(id.value()));
+        }
+        Ok(self.packets.first()?.map(|(id, _)| id.value()))
+    }
+
     fn add_bytes(&mut self, more: u64, less: u64) -> Result<(), Failure> {
         let bytes = self.facts.get(BYTES)?.map_or(0, |bytes| bytes.value());
         self.facts.insert(BYTES, bytes.saturating_add(more).saturating_sub(less))?;
@@ -231,10 +232,11 @@ impl Batch for Tables<'_> {
         if let Some(head) = from.first_chunk_mut() {
             *head = point.to_be_bytes();
         }
-        if let Some(next) = self.packets.range(from..)?.next() {
-            return Ok(Some(next?.0.value()));
-        }
-        Ok(self.packets.first()?.map(|(id, _)| id.value()))
+        self.first_from(Bound::Included(from))
+    }
+
+    fn next(&mut self, id: Id) -> Result<Option<Id>, Failure> {
+        self.first_from(Bound::Excluded(id))
     }
 
     fn usage(&mut self) -> Result<Usage, Failure> {
@@ -262,92 +264,6 @@ fn about(value: &[u8]) -> (u64, u64) {
 
 fn weight(length: usize) -> u64 {
     ENTRY_OVERHEAD.saturating_add(length as u64)
-}
-
-/// Why a file was not opened.
-enum Refused {
-    Damaged(Box<dyn Error + Send + Sync>),
-    Error(OpenCacheError),
-}
-
-impl Refused {
-    fn into_error(self, path: &Path) -> OpenCacheError {
-        match self {
-            Self::Error(error) => error,
-            Self::Damaged(source) => OpenCacheError::Damaged { path: path.to_owned(), source },
-        }
-    }
-}
-
-/// Opens the file or begins one.
-fn begin(disk: &impl Disk, path: &Path, check: bool) -> Result<Database, Refused> {
-    let path_of = || path.to_owned();
-    let opened = panic::catch_unwind(AssertUnwindSafe(|| {
-        let mut builder = Builder::new();
-        builder.set_cache_size(PAGES_IN_MEMORY).set_check_integrity_on_open(check);
-        let mut file = std::fs::OpenOptions::new();
-        file.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
-        let file = disk.open(file.open(path).map_err(StorageError::from)?)?;
-        builder.create_with_backend(file)
-    }));
-    let database = match opened {
-        Ok(Ok(database)) => database,
-        Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
-            return Err(Refused::Error(OpenCacheError::InUse { path: path_of() }));
-        }
-        Ok(Err(DatabaseError::Storage(StorageError::Io(source)))) => {
-            return Err(match source.kind() {
-                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof => {
-                    Refused::Damaged(source.into())
-                }
-                _ => Refused::Error(OpenCacheError::Io { path: path_of(), source }),
-            });
-        }
-        Ok(Err(DatabaseError::UpgradeRequired(found))) => {
-            let (found, known) = (found.into(), KNOWN);
-            return Err(Refused::Error(OpenCacheError::NewerFormat {
-                path: path_of(),
-                found,
-                known,
-            }));
-        }
-        Ok(Err(error)) => return Err(Refused::Damaged(error.into())),
-        Err(_) => return Err(Refused::Damaged("the engine stumbled over the file".into())),
-    };
-    match guarded(|| format(&database)) {
-        Ok(KNOWN) => Ok(database),
-        Ok(found) => {
-            let error = OpenCacheError::NewerFormat { path: path_of(), found, known: KNOWN };
-            Err(Refused::Error(error))
-        }
-        Err(Failure::Io(source)) => {
-            Err(Refused::Error(OpenCacheError::Io { path: path_of(), source }))
-        }
-        Err(Failure::Damaged(damage) | Failure::Engine(damage) | Failure::NeedsRoom(damage)) => {
-            Err(Refused::Damaged(damage))
-        }
-    }
-}
-
-/// The format of the file, after giving it one if it has none yet.
-fn format(database: &Database) -> Result<u32, Failure> {
-    let transaction = database.begin_write()?;
-    let found = {
-        let mut facts = transaction.open_table(FACTS)?;
-        let found = facts.get(FORMAT)?.map(|format| format.value());
-        if let Some(found) = found {
-            let _ = (transaction.open_table(PACKETS)?, transaction.open_table(ORDER)?);
-            return Ok(u32::try_from(found).unwrap_or(u32::MAX));
-        }
-        facts.insert(FORMAT, u64::from(KNOWN))?;
-        transaction.open_table(PACKETS)?;
-        transaction.open_table(ORDER)?;
-        KNOWN
-    };
-    transaction.commit()?;
-    Ok(found)
 }
 
 impl From<StorageError> for Failure {

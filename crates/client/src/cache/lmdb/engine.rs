@@ -5,7 +5,7 @@
 use std::ops::Bound;
 use std::path::Path;
 
-use heed::types::{Bytes, Str, U32, U64};
+use heed::types::{Bytes, DecodeIgnore, Str, U32, U64};
 use heed::{Database, Env, MdbError, RoTxn, RwTxn, WithTls, byteorder::BigEndian};
 use mainstay_keys::PublicKey;
 use sha1::{Digest, Sha1};
@@ -113,6 +113,9 @@ impl Tables {
         // What processes that were killed while reading have left behind.
         env.clear_stale_readers().map_err(failed)?;
         let mut transaction = env.write_txn().map_err(failed)?;
+        if is_foreign(env, &transaction).map_err(failed)? {
+            return Err(OpenCacheError::Foreign { path: folder.to_owned() });
+        }
         let facts = env.create_database::<Str, U32<BigEndian>>(&mut transaction, Some(FACTS));
         let facts = facts.map_err(failed)?;
         match facts.get(&transaction, FORMAT).map_err(failed)? {
@@ -215,6 +218,17 @@ impl Writing<'_> {
         Ok(())
     }
 
+    /// The first name from here on, else the first of all.
+    fn first_from(&self, start: Bound<&[u8]>) -> Result<Option<Id>, Failure> {
+        let range = (start, Bound::Unbounded);
+        let next = self.tables.packets.range(&self.transaction, &range)?.next().transpose()?;
+        let found = match next {
+            Some(found) => Some(found),
+            None => self.tables.packets.first(&self.transaction)?,
+        };
+        Ok(found.and_then(|(id, _)| Id::try_from(id).ok()))
+    }
+
     /// Puts a name into the order, at the first free place from `due` on.
     fn place(&mut self, id: &Id, due: u64) -> heed::Result<()> {
         let mut place = due;
@@ -271,14 +285,11 @@ impl Batch for Writing<'_> {
     }
 
     fn near(&mut self, point: u64) -> Result<Option<Id>, Failure> {
-        let from = point.to_be_bytes();
-        let range = (Bound::Included(from.as_slice()), Bound::Unbounded);
-        let next = self.tables.packets.range(&self.transaction, &range)?.next().transpose()?;
-        let found = match next {
-            Some(found) => Some(found),
-            None => self.tables.packets.first(&self.transaction)?,
-        };
-        Ok(found.and_then(|(id, _)| Id::try_from(id).ok()))
+        self.first_from(Bound::Included(&point.to_be_bytes()))
+    }
+
+    fn next(&mut self, id: Id) -> Result<Option<Id>, Failure> {
+        self.first_from(Bound::Excluded(&id))
     }
 
     fn usage(&mut self) -> Result<Usage, Failure> {
@@ -304,6 +315,15 @@ impl From<heed::Error> for Failure {
             other => Self::Engine(other.into()),
         }
     }
+}
+
+/// Whether there are tables, and none of them is a cache's.
+fn is_foreign(env: &Env<WithTls>, transaction: &RoTxn<'_>) -> heed::Result<bool> {
+    let Some(tables) = env.open_database::<Str, DecodeIgnore>(transaction, None)? else {
+        return Ok(false);
+    };
+    let has = |name| Ok::<_, heed::Error>(tables.get(transaction, name)?.is_some());
+    Ok(!tables.is_empty(transaction)? && !has(PACKETS)? && !has(FACTS)?)
 }
 
 /// What an engine that could not be opened means for whoever opens it.

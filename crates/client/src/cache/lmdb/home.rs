@@ -3,7 +3,7 @@
 //! Separate because everything here happens before LMDB sees the folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::persistent::{Home, OpenCacheError, SetAside};
@@ -39,8 +39,8 @@ impl Checked {
             Home::has(&folder.join(name))?;
         }
         let data = folder.join(DATA);
-        let exists = Home::has(&data)?;
         let (lock, is_alone) = lock(&folder.join(LOCK)).map_err(failed)?;
+        let exists = Home::has(&data)?;
         let checked = Self { folder: folder.to_owned(), lock };
         let mut set_aside = None;
         let path = || folder.to_owned();
@@ -60,6 +60,9 @@ impl Checked {
                 }
             }
         }
+        if is_alone {
+            note(&checked.lock, LOOKED_AT).map_err(failed)?;
+        }
         Ok((checked, set_aside))
     }
 
@@ -69,20 +72,45 @@ impl Checked {
     }
 }
 
-/// Locks the folder: exclusively if nobody has it open, else shared.
+/// What the lock file says once the file has been looked at by one of those who hold its lock.
+const LOOKED_AT: u8 = b'+';
+/// What it says before.
+const UNSEEN: u8 = b'-';
+
+/// Locks the folder: exclusively if nobody has it open, else shared with those who have looked at the file.
 fn lock(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok((file, true)),
-        Err(TryLockError::WouldBlock) => {
-            // Waits at most for as long as another process takes to open it.
-            file.lock_shared()?;
-            Ok((file, false))
+    loop {
+        match file.try_lock() {
+            Ok(()) => {
+                note(&file, UNSEEN)?;
+                return Ok((file, true));
+            }
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
         }
-        Err(TryLockError::Error(error)) => Err(error),
+        // Waits at most for as long as another process takes to open it.
+        file.lock_shared()?;
+        if noted(&file)? == Some(LOOKED_AT) {
+            return Ok((file, false));
+        }
+        // Whoever was about to look has died: one of those who waited does.
+        file.unlock()?;
     }
+}
+
+fn note(mut file: &File, word: u8) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(&[word])
+}
+
+fn noted(mut file: &File) -> io::Result<Option<u8>> {
+    let mut word = [0];
+    file.rewind()?;
+    let read = file.read(&mut word)?;
+    Ok((read == 1).then_some(word[0]))
 }

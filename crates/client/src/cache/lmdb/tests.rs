@@ -74,3 +74,24 @@ fn a_newer_format_is_told_from_damage_and_left_alone() {
     assert!(is_told, "{opened:?}");
     assert_eq!(std::fs::read(&path).unwrap(), content);
 }
+
+#[test]
+fn a_database_of_another_program_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(LmdbCache::open(folder.path()).unwrap());
+    let path = folder.path().join("data.mdb");
+    let mut content = std::fs::read(&path).unwrap();
+    // Tables of other names: the order of names, in which LMDB keeps them, stays the same.
+    let mut renamed = 0;
+    for at in 0..content.len() - 12 {
+        if content[at..].starts_with(b"pkarrcache:") || content[at..].starts_with(b"mainstaycach") {
+            content[at + 1] = b'x';
+            renamed += 1;
+        }
+    }
+    assert!(renamed >= 4);
+    std::fs::write(&path, &content).unwrap();
+    let opened = LmdbCache::open(folder.path());
+    assert!(matches!(opened, Err(OpenCacheError::Foreign { .. })), "{opened:?}");
+    assert!(std::fs::read(&path).unwrap() == content);
+}

@@ -152,9 +152,10 @@ fn seen_longest_ago<B: Batch>(
     let chance = RandomState::new();
     let mut best: Option<((bool, u64), B::Id)> = None;
     for draw in 0..SAMPLE {
-        let Some(id) = batch.near(chance.hash_one(draw))? else { continue };
+        let Some(mut id) = batch.near(chance.hash_one(draw))? else { return Ok(None) };
         if id == newcomer {
-            continue;
+            let Some(next) = batch.next(id)?.filter(|next| *next != id) else { return Ok(None) };
+            id = next;
         }
         let seen = batch.record(id, |bytes| {
             Record::parse(bytes).map_or(0, |record| record.last_seen().as_u64())

@@ -63,6 +63,9 @@ pub(crate) trait Batch {
     /// The record whose name comes next after this point on a circle of names.
     fn near(&mut self, point: u64) -> Result<Option<Self::Id>, Failure>;
 
+    /// The record whose name comes next after this one; the same again if there is no other.
+    fn next(&mut self, id: Self::Id) -> Result<Option<Self::Id>, Failure>;
+
     fn usage(&mut self) -> Result<Usage, Failure>;
 }
 

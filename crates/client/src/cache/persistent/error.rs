@@ -26,12 +26,13 @@ pub enum OpenCacheError {
     },
     /// Somebody has it open already. An LMDB cache may be open once in a process, a disk cache once
     /// on the machine: share the one that is open in an `Arc`.
-    #[error("the cache {path} is open already")]
+    #[error("the cache {path} is open already, in this process or another")]
     InUse {
         /// The folder or file.
         path: PathBuf,
     },
-    /// A newer Mainstay, or engine, has written it. Use that version, or another place.
+    /// A newer Mainstay, or engine, has written it, and it is left as it is. Use that version, or another
+    /// place.
     #[error("the cache {path} has format {found}, and this version knows none after {known}")]
     NewerFormat {
         /// The folder or file.
@@ -40,6 +41,12 @@ pub enum OpenCacheError {
         found: u32,
         /// The newest format that this version reads.
         known: u32,
+    },
+    /// It is a database of another program, whole and left as it is. Give the cache a place of its own.
+    #[error("{path} is a database of another program")]
+    Foreign {
+        /// The folder or file.
+        path: PathBuf,
     },
     /// It was written by a machine of another kind: other word size, byte order or page size.
     #[error("the cache {path} was written by a machine of another kind")]

@@ -54,6 +54,27 @@ impl Home {
         }
     }
 
+    /// Whether the file of this name is the one that is open, as far as the system can tell.
+    #[cfg(feature = "disk-cache")]
+    pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+        let there = match fs::symlink_metadata(path) {
+            Ok(there) => there,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let open = file.metadata()?;
+            Ok((open.dev(), open.ino()) == (there.dev(), there.ino()))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = file;
+            Ok(there.is_file())
+        }
+    }
+
     /// Moves a damaged file out of the way.
     pub(crate) fn set_aside(
         path: &Path,

@@ -72,6 +72,8 @@ for_each_engine! {
     puts_that_wait_together_share_a_commit
     a_full_cache_lets_the_expired_leave_first
     a_full_cache_with_nothing_expired_keeps_the_newcomer
+    a_cache_of_one_packet_holds_the_last
+    a_cache_of_none_is_off
     bytes_are_bounded_too
     a_put_that_need_not_wait_for_the_disk_reaches_it
     a_cache_is_open_once_in_a_process
@@ -196,6 +198,33 @@ fn a_full_cache_with_nothing_expired_keeps_the_newcomer<C: OnDisk>() {
         assert_eq!(get(&cache, &newcomer), Some(newcomer));
     }
     assert_eq!(cache.len(), 5);
+}
+
+fn a_cache_of_one_packet_holds_the_last<C: OnDisk>() {
+    let folder = folder();
+    let options = CacheOptions::default().packets(1).memory(0);
+    let cache = C::open(folder.path(), &options).unwrap();
+    for _ in 0..20 {
+        let newcomer = seen(0);
+        put(&cache, &newcomer);
+        assert_eq!(cache.len(), 1);
+        assert_eq!(get(&cache, &newcomer), Some(newcomer));
+    }
+}
+
+fn a_cache_of_none_is_off<C: OnDisk>() {
+    let folder = folder();
+    let kept = seen(0);
+    put(&open::<C>(&folder), &kept);
+    let off = C::open(folder.path(), &CacheOptions::default().packets(0)).unwrap();
+    assert_eq!(off.capacity(), 0);
+    assert_eq!(put(&off, &seen(0)), Put::Stored);
+    assert_eq!(get(&off, &kept), None);
+    assert!(matches!(off.peek(&kept.packet.public_key()), Peek::Miss));
+    // What an earlier run has kept is left for the next.
+    assert_eq!(off.len(), 1);
+    drop(off);
+    assert_eq!(get(&open::<C>(&folder), &kept), Some(kept));
 }
 
 fn bytes_are_bounded_too<C: OnDisk>() {

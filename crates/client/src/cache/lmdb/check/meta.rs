@@ -3,6 +3,7 @@
 //! Separate because it is all that can be checked without reading the file.
 
 use std::fs::File;
+use std::io;
 
 use super::page::{Bytes, read_at};
 use super::{Damage, Unsound};
@@ -20,6 +21,8 @@ const FREE_FLAGS: u16 = 0x08;
 
 /// Where the header begins in its page.
 const START: usize = 16;
+/// Where it begins in files of LMDB 1.0, whose pages say which transaction wrote them.
+const NEWER_START: u64 = 24;
 /// How many bytes of a header page count.
 const LENGTH: usize = START + 136;
 
@@ -84,6 +87,9 @@ impl Table {
 
 impl Meta {
     pub(super) fn read(file: &File) -> Result<Self, Unsound> {
+        if let Some(found) = newer_version(file)? {
+            return Err(Unsound::Newer { found });
+        }
         let first = Self::read_one(file, 0)?;
         let second = Self::read_one(file, first.page_size)?;
         let (meta, odd) =
@@ -104,11 +110,8 @@ impl Meta {
             Some(other) if other.swap_bytes() == MAGIC => return Err(Unsound::OtherMachine),
             _ => return Err(Damage::NotLmdb.into()),
         }
-        match header.u32_at(4) {
-            Some(VERSION) => {}
-            // The next versions, and the one of LMDB's development. All else is damage.
-            Some(found @ (2..=16 | 999)) => return Err(Unsound::Newer { found }),
-            _ => return Err(Damage::Header.into()),
+        if header.u32_at(4) != Some(VERSION) {
+            return Err(Damage::Header.into());
         }
         if page.u16_at(10) != Some(HEADER_PAGE) {
             return Err(Damage::Header.into());
@@ -131,5 +134,30 @@ impl Meta {
     /// How many pages the file has, by the header.
     pub(super) fn pages(&self) -> u64 {
         self.last_page.saturating_add(1)
+    }
+}
+
+/// The version that both headers name, if it is one of the next, or that of LMDB's development. If only one
+/// does, that is damage.
+fn newer_version(file: &File) -> io::Result<Option<u32>> {
+    for start in [START as u64, NEWER_START] {
+        let Some(found @ (2..=16 | 999)) = version_at(file, start)? else { continue };
+        // The second header begins a page later, however long pages are.
+        for page_size in (8..=16).map(|power| 1 << power) {
+            if version_at(file, page_size + start)? == Some(found) {
+                return Ok(Some(found));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The version after the magic number, if that stands there.
+fn version_at(file: &File, offset: u64) -> io::Result<Option<u32>> {
+    let mut bytes = [0; 8];
+    match read_at(file, offset, &mut bytes) {
+        Ok(()) => Ok(bytes.u32_at(4).filter(|_| bytes.u32_at(0) == Some(MAGIC))),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(error),
     }
 }

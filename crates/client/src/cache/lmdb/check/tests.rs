@@ -88,7 +88,22 @@ fn other_machines_and_newer_formats_are_told_from_damage() {
     let mut newer = content.clone();
     newer[20] = 2;
     fs::write(&path, &newer).unwrap();
+    let of_one = look(&path, true);
+    assert!(matches!(of_one, Err(Unsound::Damaged(Damage::Header))), "one header is damage");
+    newer[4096 + 20] = 2;
+    fs::write(&path, &newer).unwrap();
     assert!(matches!(look(&path, true), Err(Unsound::Newer { found: 2 })));
+    // As LMDB 1.0 has it: its pages have longer heads.
+    for (page, version) in [(4096, 3_u32), (16_384, 3), (65_536, 999)] {
+        let mut newer = vec![0; 3 * page];
+        for at in [24, page + 24] {
+            newer[at..at + 4].copy_from_slice(&0xBEEF_C0DE_u32.to_ne_bytes());
+            newer[at + 4..at + 8].copy_from_slice(&version.to_ne_bytes());
+        }
+        fs::write(&path, &newer).unwrap();
+        let told = look(&path, true);
+        assert!(matches!(told, Err(Unsound::Newer { found }) if found == version), "{told:?}");
+    }
     let mut other = content.clone();
     other[16..20].reverse();
     fs::write(&path, &other).unwrap();
