@@ -4,11 +4,11 @@
 
 use mainstay::dht::Testnet;
 use mainstay::{Client, Keypair, SignedPacket};
-use mainstay_relay_server::RelayServer;
 use serde_json::{Value, json};
 
 use crate::hex;
 use crate::peer::{Peer, Program};
+use crate::relays::{our_relay, relay_client, their_relay};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pkarr_8_and_mainstay_resolve_each_other_over_a_dht_of_libtorrent_and_mainstay_nodes() {
@@ -25,7 +25,7 @@ async fn pkarr_5_and_mainstay_resolve_each_other_over_a_dht_of_libtorrent_and_ma
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pkarr_8_and_mainstay_resolve_each_other_over_our_relay() {
     let Some(mixed) = MixedDht::start().await else { return };
-    let relay = mixed.our_relay().await;
+    let relay = our_relay(&mixed.bootstrap, None).await;
     let options = json!({ "relays": [relay.url().as_str()] });
     exchange(Program::Modern, &options, relay_client(relay.url().as_str())).await;
 }
@@ -33,7 +33,7 @@ async fn pkarr_8_and_mainstay_resolve_each_other_over_our_relay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pkarr_5_and_mainstay_resolve_each_other_over_our_relay() {
     let Some(mixed) = MixedDht::start().await else { return };
-    let relay = mixed.our_relay().await;
+    let relay = our_relay(&mixed.bootstrap, None).await;
     let options = json!({ "relays": [relay.url().as_str()] });
     exchange(Program::Pkarr5, &options, relay_client(relay.url().as_str())).await;
 }
@@ -41,21 +41,21 @@ async fn pkarr_5_and_mainstay_resolve_each_other_over_our_relay() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pkarr_8_and_mainstay_resolve_each_other_over_pkarr_relay() {
     let Some(mixed) = MixedDht::start().await else { return };
-    let Some((_relay, url)) = mixed.their_relay() else { return };
+    let Some((_relay, url)) = their_relay(&mixed.bootstrap) else { return };
     exchange(Program::Modern, &json!({ "relays": [url] }), relay_client(&url)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pkarr_5_and_mainstay_resolve_each_other_over_pkarr_relay() {
     let Some(mixed) = MixedDht::start().await else { return };
-    let Some((_relay, url)) = mixed.their_relay() else { return };
+    let Some((_relay, url)) = their_relay(&mixed.bootstrap) else { return };
     exchange(Program::Pkarr5, &json!({ "relays": [url] }), relay_client(&url)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_pkarr_publishes_on_the_dht_our_relay_serves_and_the_other_way_round() {
     let Some(mixed) = MixedDht::start().await else { return };
-    let relay = mixed.our_relay().await;
+    let relay = our_relay(&mixed.bootstrap, None).await;
     exchange(
         Program::Modern,
         &json!({ "bootstrap": mixed.bootstrap }),
@@ -89,26 +89,6 @@ impl MixedDht {
         let builder = Client::builder().no_default_network().cache_size(0);
         builder.bootstrap(&self.bootstrap).build().expect("a client")
     }
-
-    async fn our_relay(&self) -> RelayServer {
-        let bound = RelayServer::builder(self.client())
-            .no_rate_limits()
-            .bind(([127, 0, 0, 1], 0).into())
-            .await;
-        bound.expect("loopback has a free port")
-    }
-
-    fn their_relay(&self) -> Option<(Peer, String)> {
-        let mut peer = Peer::spawn(Program::Modern)?;
-        let started = peer.must(&json!({ "op": "relay", "bootstrap": self.bootstrap }));
-        let url = started["url"].as_str().expect("a URL").to_owned();
-        Some((peer, url))
-    }
-}
-
-fn relay_client(url: &str) -> Client {
-    let builder = Client::builder().no_default_network().cache_size(0);
-    builder.relays(&[url]).expect("a URL").build().expect("a client")
 }
 
 /// We store and they read, they store and we read, and each replaces what the other stored.

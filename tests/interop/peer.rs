@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// How long a peer may think about one request before the test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -20,16 +21,20 @@ pub(crate) enum Program {
     Modern,
     /// pkarr 5.0.3.
     Pkarr5,
+    /// iroh 1.4: endpoints, pkarr publisher, resolver and relay client.
+    Iroh,
     /// libtorrent through its Python binding.
     Libtorrent,
     /// bittorrent-dht on Node.js.
     Webtorrent,
 }
 
-/// A running peer. Dropping it ends its process.
+/// A running peer. Dropping it ends its process, and takes away what that has left.
 #[derive(Debug)]
 pub(crate) struct Peer {
     program: Program,
+    /// Where it has its temporary files: pkarr-relay, for one, has a cache there that it leaves behind.
+    _scratch: TempDir,
     child: Child,
     requests: ChildStdin,
     answers: Receiver<String>,
@@ -50,7 +55,9 @@ impl Peer {
             eprintln!("skipped: {program:?} is not set up; `cargo xtask test` does that");
             return None;
         };
+        let scratch = TempDir::new().expect("there is room for temporary files");
         let mut child = command
+            .env("TMPDIR", scratch.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -66,7 +73,7 @@ impl Peer {
                 }
             }
         });
-        Some(Self { program, child, requests, answers })
+        Some(Self { program, _scratch: scratch, child, requests, answers })
     }
 
     /// Sends one request and waits for its answer.
@@ -111,6 +118,7 @@ impl Program {
         let (program, script) = match self {
             Self::Modern => (peers.join("debug/peer-modern"), None),
             Self::Pkarr5 => (peers.join("debug/peer-pkarr5"), None),
+            Self::Iroh => (peers.join("debug/peer-iroh"), None),
             Self::Libtorrent => {
                 (peers.join("venv/bin/python"), Some(here.join("libtorrent/peer.py")))
             }

@@ -18,17 +18,16 @@
 //! | 503 | here | here | here | here | here |
 
 use std::net::UdpSocket;
-use std::time::Duration;
 
 use mainstay::dht::Testnet;
-use mainstay::{Client, Keypair, Policy, PublishError, ResolveError, SignedPacket};
+use mainstay::{Keypair, Policy, PublishError, ResolveError, SignedPacket};
 use mainstay_krpc::item::MutableItem;
-use mainstay_relay_server::{Config, RelayServer};
-use reqwest::Response;
+use mainstay_relay_server::RelayServer;
 use serde_json::{Value, json};
 
 use crate::hex;
 use crate::peer::{Peer, Program};
+use crate::relays::{Http, header, our_relay, relay_client, their_relay};
 
 /// Tue, 14 Nov 2023 22:13:20 GMT, to the microsecond: what HTTP dates can say.
 const SECOND: u64 = 1_700_000_000_000_000;
@@ -43,10 +42,9 @@ async fn our_relay_and_pkarr_relay_give_the_same_statuses() {
     let testnet = Testnet::new(8).await.expect("loopback has room for it");
     let Some((_peer, theirs)) = their_relay(&testnet.bootstrap) else { return };
     let ours = our_relay(&testnet.bootstrap, None).await;
-    for (relay, conditions_hold, too_large) in [
-        (&Http::new(ours.url().as_str().trim_end_matches('/')), true, 1073),
-        (&Http::new(&theirs), false, 1105),
-    ] {
+    for (relay, conditions_hold, too_large) in
+        [(&Http::new(ours.url().as_str()), true, 1073), (&Http::new(&theirs), false, 1105)]
+    {
         stored_and_served(relay).await;
         refused(relay, too_large).await;
         conflicts(relay, conditions_hold).await;
@@ -138,9 +136,7 @@ async fn relays_without_a_network_answer_with_a_server_error() {
     let ours = our_relay(&bootstrap, None).await;
     let keypair = Keypair::random();
     let packet = packet(&keypair, SECOND);
-    for (relay, put) in
-        [(Http::new(ours.url().as_str().trim_end_matches('/')), 503), (Http::new(&theirs), 500)]
-    {
+    for (relay, put) in [(Http::new(ours.url().as_str()), 503), (Http::new(&theirs), 500)] {
         let key = keypair.to_z32();
         assert_eq!(relay.get(&key, None).await.status(), 503, "{}", relay.url);
         let answer = relay.put(&key, packet.to_relay_payload().to_vec(), None).await;
@@ -213,7 +209,7 @@ async fn our_relay_says_when_to_come_back_and_pkarrs_clients_take_it_for_a_failu
     let testnet = Testnet::new(3).await.expect("loopback has room for it");
     let limits = "[rate_limiter]\nquota = '1r/h'\nburst = 1";
     let ours = our_relay(&testnet.bootstrap, Some(limits)).await;
-    let http = Http::new(ours.url().as_str().trim_end_matches('/'));
+    let http = Http::new(ours.url().as_str());
     let keypair = Keypair::random();
     assert_eq!(http.get(&keypair.to_z32(), None).await.status(), 404);
     let answer = http.get(&keypair.to_z32(), None).await;
@@ -274,73 +270,10 @@ async fn no_packet(testnet: &Testnet) -> Keypair {
     keypair
 }
 
-async fn our_relay(bootstrap: &[String], limits: Option<&str>) -> RelayServer {
-    let client = Client::builder()
-        .no_default_network()
-        .bootstrap(bootstrap)
-        .request_timeout(Duration::from_secs(2))
-        .build()
-        .expect("a client");
-    let builder = RelayServer::builder(client);
-    let builder = match limits {
-        Some(text) => builder.config(Config::parse(text).expect("a configuration")),
-        None => builder.no_rate_limits(),
-    };
-    builder.bind(([127, 0, 0, 1], 0).into()).await.expect("loopback has a free port")
-}
-
-fn their_relay(bootstrap: &[String]) -> Option<(Peer, String)> {
-    let mut peer = Peer::spawn(Program::Modern)?;
-    let started = peer.must(&json!({ "op": "relay", "bootstrap": bootstrap }));
-    let url = started["url"].as_str().expect("a URL").to_owned();
-    Some((peer, url))
-}
-
-fn relay_client(url: &str) -> Client {
-    let builder = Client::builder().no_default_network().cache_size(0);
-    builder.relays(&[url]).expect("a URL").build().expect("a client")
-}
-
 fn packet(keypair: &Keypair, timestamp: u64) -> SignedPacket {
     SignedPacket::builder()
         .a("@".try_into().expect("a name"), [192, 0, 2, 7].into(), 3600)
         .timestamp(timestamp.into())
         .sign(keypair)
         .expect("a small zone")
-}
-
-fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
-    answer.headers().get(name).map(|value| value.to_str().expect("plain text"))
-}
-
-/// A relay, asked without any client of ours or theirs.
-struct Http {
-    url: String,
-    client: reqwest::Client,
-}
-
-impl Http {
-    fn new(url: &str) -> Self {
-        // This build of reqwest wants a TLS provider chosen; an error means that another test has chosen it already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { url: url.to_owned(), client: reqwest::Client::new() }
-    }
-
-    async fn get(&self, path: &str, since: Option<&str>) -> Response {
-        let request = self.client.get(format!("{}/{path}", self.url));
-        let request = match since {
-            Some(date) => request.header("if-modified-since", date),
-            None => request,
-        };
-        request.send().await.expect("the relay answers")
-    }
-
-    async fn put(&self, path: &str, body: Vec<u8>, condition: Option<&str>) -> Response {
-        let request = self.client.put(format!("{}/{path}", self.url)).body(body);
-        let request = match condition {
-            Some(value) => request.header("if-match", value),
-            None => request,
-        };
-        request.send().await.expect("the relay answers")
-    }
 }
