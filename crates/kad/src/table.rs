@@ -6,6 +6,7 @@ mod bucket;
 mod closest;
 mod config;
 mod entry;
+mod heads;
 mod outcome;
 mod upkeep;
 

@@ -5,13 +5,12 @@ use core::cmp::Reverse;
 use std::time::Instant;
 
 use super::entry::{Entry, Spare};
+use super::heads::Heads;
 use crate::{Contact, Id};
 
 #[derive(Debug, Clone)]
 pub(super) struct Bucket<C> {
-    /// The first eight bytes of each live entry's id, in the order of `live`: one cache line
-    /// holds eight, which is what makes a scan for the closest cheap.
-    heads: Vec<u64>,
+    heads: Heads,
     live: Vec<Entry<C>>,
     pub(super) spares: Vec<Spare<C>>,
     /// When an entry last came, went or answered, or a lookup passed through.
@@ -20,7 +19,7 @@ pub(super) struct Bucket<C> {
 
 impl<C> Bucket<C> {
     pub(super) const fn new(changed: Option<Instant>) -> Self {
-        Self { heads: Vec::new(), live: Vec::new(), spares: Vec::new(), changed }
+        Self { heads: Heads::new(), live: Vec::new(), spares: Vec::new(), changed }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -35,8 +34,8 @@ impl<C> Bucket<C> {
         &mut self.live
     }
 
-    pub(super) fn with_heads(&self) -> impl Iterator<Item = (u64, &Entry<C>)> {
-        self.heads.iter().copied().zip(&self.live)
+    pub(super) fn heads(&self) -> &Heads {
+        &self.heads
     }
 
     pub(super) fn remove(&mut self, position: usize) -> Entry<C> {
@@ -52,8 +51,7 @@ impl<C> Bucket<C> {
     where
         C: Contact<N>,
     {
-        let head = id.head();
-        self.with_heads().position(|(other, entry)| other == head && entry.contact.id() == *id)
+        self.heads.places_of(id.head()).find(|at| self.live[*at].contact.id() == *id)
     }
 
     pub(super) fn spare_position<const N: usize>(&self, id: &Id<N>) -> Option<usize>
@@ -67,7 +65,7 @@ impl<C> Bucket<C> {
     where
         C: Contact<N>,
     {
-        self.heads.push(entry.contact.id().head());
+        self.heads.insert(self.live.len(), entry.contact.id().head());
         self.live.push(entry);
     }
 
@@ -113,8 +111,8 @@ impl<C> Bucket<C> {
         let branches = Branches::of(prefix, self.live.len());
         let wanted = branches.number(newcomer.contact.id().head());
         let mut crowds = [0_usize; 1 << Branches::MOST_BITS];
-        for head in &self.heads {
-            crowds[branches.number(*head)] += 1;
+        for head in self.heads.iter() {
+            crowds[branches.number(head)] += 1;
         }
         if crowds[wanted] == 0 {
             let most = (0..crowds.len()).max_by_key(|crowd| crowds[*crowd])?;
@@ -125,7 +123,7 @@ impl<C> Bucket<C> {
         let better = match (newcomer.contact.is_preferred(), entry.contact.is_preferred()) {
             (true, false) => true,
             (false, true) => false,
-            (true, true) | (false, false) => newcomer.rtt * 2 < entry.rtt,
+            (true, true) | (false, false) => newcomer.rtt() * 2 < entry.rtt(),
         };
         better.then_some(rival)
     }
@@ -135,12 +133,11 @@ impl<C> Bucket<C> {
     where
         C: Contact<N>,
     {
-        (0..self.live.len()).filter(|at| branches.number(self.heads[*at]) == branch).max_by_key(
-            |at| {
-                let entry = &self.live[*at];
-                (!entry.contact.is_preferred(), entry.rtt, Reverse(*at))
-            },
-        )
+        let of_branch = |at: &usize| branches.number(self.live[*at].contact.id().head()) == branch;
+        (0..self.live.len()).filter(of_branch).max_by_key(|at| {
+            let entry = &self.live[*at];
+            (!entry.contact.is_preferred(), entry.rtt(), Reverse(*at))
+        })
     }
 
     /// Puts a contact among the spares, if there is room or somebody to push out for it.

@@ -1,10 +1,13 @@
-//! The nodes closest to a target, exactly, by one short scan.
+//! The nodes closest to a target, exactly, by one short search.
 //! Separate because it is the hot path of every query that a server answers.
 
 use core::cmp::Ordering;
+use core::ops::Range;
 
 use super::Table;
+use super::bucket::Bucket;
 use super::entry::Entry;
+use super::heads::Around;
 use crate::{Contact, Id};
 
 impl<C: Contact<N>, const N: usize> Table<C, N> {
@@ -12,7 +15,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     ///
     /// Entries that left our last query unanswered are passed over; with
     /// [`closest_even_failing`](Self::closest_even_failing) they are not. The result is exact, not
-    /// a guess from one bucket. Costs a scan of the buckets that can hold the answer, usually one
+    /// a guess from one bucket. Costs a search of the buckets that can hold the answer, usually one
     /// to three, and one allocation.
     pub fn closest(&self, target: &Id<N>, count: usize) -> Vec<&C> {
         self.select_vec(target, count, false)
@@ -51,19 +54,19 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         failing: bool,
     ) -> usize {
         let head = target.head();
-        let mut selection = Selection { target, head, limit: u64::MAX, slots, len: 0, failing };
+        let mut selection = Selection { target, head, slots, len: 0, failing };
         let own = self.bucket_of(target);
-        selection.scan(self, own);
+        selection.search(&self.buckets[own]);
         if selection.has_room() {
-            for bucket in own + 1..self.buckets.len() {
-                selection.scan(self, bucket);
+            for bucket in &self.buckets[own + 1..] {
+                selection.scan(bucket, 0..bucket.len());
             }
         }
-        for bucket in (0..own).rev() {
+        for bucket in self.buckets[..own].iter().rev() {
             if !selection.has_room() {
                 break;
             }
-            selection.scan(self, bucket);
+            selection.search(bucket);
         }
         selection.len
     }
@@ -88,8 +91,6 @@ impl<C> Copy for Pick<'_, C> {}
 struct Selection<'t, 's, C, const N: usize> {
     target: &'s Id<N>,
     head: u64,
-    /// No head above this can get in: that of the last, once there is no room.
-    limit: u64,
     slots: &'s mut [Option<Pick<'t, C>>],
     len: usize,
     failing: bool,
@@ -100,14 +101,38 @@ impl<'t, C: Contact<N>, const N: usize> Selection<'t, '_, C, N> {
         self.len < self.slots.len()
     }
 
-    /// Heads are compared before an entry is touched: most entries never are.
-    fn scan(&mut self, table: &'t Table<C, N>, bucket: usize) {
-        for (head, entry) in table.buckets[bucket].with_heads() {
-            let head = head ^ self.head;
-            if head <= self.limit && (self.failing || entry.failures == 0) {
-                self.insert(Pick { head, entry });
+    /// Takes what fits of a bucket that is wholly farther than all that was searched before, from its near end.
+    fn search(&mut self, bucket: &'t Bucket<C>) {
+        let Around { nearer, rest } = bucket.heads().around(self.head, self.slots.len() - self.len);
+        for part in nearer {
+            if self.has_room() {
+                self.scan(bucket, part);
             }
         }
+        // Only where some of the nearer ones fail.
+        if self.has_room() {
+            rest.into_iter().for_each(|part| self.scan(bucket, part));
+        }
+    }
+
+    /// Takes what fits of a part of a bucket. Heads are compared before an entry is touched.
+    fn scan(&mut self, bucket: &'t Bucket<C>, part: Range<usize>) {
+        let mut limit = self.limit();
+        for (head, place) in bucket.heads().part(part) {
+            let head = head ^ self.head;
+            if head <= limit {
+                let entry = &bucket.live()[place];
+                if self.failing || entry.failures == 0 {
+                    self.insert(Pick { head, entry });
+                    limit = self.limit();
+                }
+            }
+        }
+    }
+
+    /// No head above this can get in: that of the last, once there is no room.
+    fn limit(&self) -> u64 {
+        self.slots.last().copied().flatten().map_or(u64::MAX, |last| last.head)
     }
 
     fn is_closer(&self, left: &Pick<'t, C>, right: &Pick<'t, C>) -> bool {
@@ -138,9 +163,6 @@ impl<'t, C: Contact<N>, const N: usize> Selection<'t, '_, C, N> {
         }
         self.slots[at] = Some(pick);
         self.len = self.slots.len().min(self.len + 1);
-        if let Some(Some(last)) = self.slots.last() {
-            self.limit = last.head;
-        }
     }
 }
 
