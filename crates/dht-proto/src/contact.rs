@@ -1,7 +1,7 @@
 //! Another node as tables and lookups see it: the bridge between krpc's ids and addresses and kad's.
 //! Kept small, since a node remembers hundreds of them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use mainstay_kad as kad;
 use mainstay_krpc::{Id, NodeInfo, NodeInfo6, bep42};
@@ -59,7 +59,30 @@ impl Contact {
     }
 
     pub(crate) fn family(&self) -> Family {
-        Family::of(self.addr())
+        match self.endpoint {
+            Endpoint::V4(..) => Family::V4,
+            Endpoint::V6(..) => Family::V6,
+        }
+    }
+
+    /// As it is named in `nodes`.
+    pub(crate) fn node(&self) -> Option<NodeInfo> {
+        match self.endpoint {
+            Endpoint::V4(ip, port) => {
+                Some(NodeInfo { id: self.id, addr: SocketAddrV4::new(ip.into(), port) })
+            }
+            Endpoint::V6(..) => None,
+        }
+    }
+
+    /// As it is named in `nodes6`.
+    pub(crate) fn node6(&self) -> Option<NodeInfo6> {
+        match self.endpoint {
+            Endpoint::V4(..) => None,
+            Endpoint::V6(ip, port) => {
+                Some(NodeInfo6 { id: self.id, addr: SocketAddrV6::new(ip.into(), port, 0, 0) })
+            }
+        }
     }
 
     fn party(&self, group: fn(IpAddr) -> Group) -> Party {

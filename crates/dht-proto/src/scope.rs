@@ -93,6 +93,11 @@ impl Filter {
         Self { local: self.local && Scope::of(teller) != Scope::Global }
     }
 
+    /// Whether our site is allowed as the world is: then only addresses that nobody can have are refused.
+    pub(crate) fn allows_site(self) -> bool {
+        self.local
+    }
+
     /// Whether the node may ask, remember and hand out this address.
     pub(crate) fn allows(self, addr: SocketAddr) -> bool {
         match Scope::of(addr) {

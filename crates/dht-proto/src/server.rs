@@ -236,17 +236,18 @@ impl Visit<'_> {
         let nearest = |family| {
             let network = self.networks.of(family);
             let nearest = network.into_iter().flat_map(|network| network.nearest(target));
-            nearest.filter(|contact| filter.allows(contact.addr()))
+            // Whoever is in the table is allowed on our site.
+            nearest.filter(|contact| filter.allows_site() || filter.allows(contact.addr()))
         };
         if self.want.n4 {
             let blank =
                 NodeInfo { id: self.own, addr: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0) };
-            near.v4 = Some(Listed::new(blank, nearest(Family::V4).filter_map(v4)));
+            near.v4 = Some(Listed::new(blank, nearest(Family::V4).filter_map(Contact::node)));
         }
         if self.want.n6 {
             let nowhere = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
             let blank = NodeInfo6 { id: self.own, addr: nowhere };
-            near.v6 = Some(Listed::new(blank, nearest(Family::V6).filter_map(v6)));
+            near.v6 = Some(Listed::new(blank, nearest(Family::V6).filter_map(Contact::node6)));
         }
         near
     }
@@ -257,20 +258,6 @@ struct Near<'v> {
     visit: &'v Visit<'v>,
     v4: Option<Listed<NodeInfo>>,
     v6: Option<Listed<NodeInfo6>>,
-}
-
-fn v4(contact: &Contact) -> Option<NodeInfo> {
-    match contact.addr() {
-        SocketAddr::V4(addr) => Some(NodeInfo { id: contact.key(), addr }),
-        SocketAddr::V6(_) => None,
-    }
-}
-
-fn v6(contact: &Contact) -> Option<NodeInfo6> {
-    match contact.addr() {
-        SocketAddr::V6(addr) => Some(NodeInfo6 { id: contact.key(), addr }),
-        SocketAddr::V4(_) => None,
-    }
 }
 
 /// Without `want`, nodes of the family that the request came over.

