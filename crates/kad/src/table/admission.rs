@@ -116,7 +116,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             };
         };
         let entry = &mut bucket.live_mut()[at];
-        entry.asked = entry.asked.max(now);
+        entry.mark_asked(now);
         entry.failures = entry.failures.saturating_add(1);
         let failures = entry.failures;
         let failing = bucket.remove(at);

@@ -3,31 +3,58 @@
 
 use std::time::{Duration, Instant};
 
-/// A node that answered us, as the table remembers it.
+/// A node that answered us, as the table remembers it. A table has hundreds, so times are kept short.
 #[derive(Debug, Clone)]
 pub struct Entry<C> {
     pub(super) contact: C,
     /// When it last answered us.
     pub(super) answered: Instant,
-    /// When it last answered or asked us.
-    pub(super) active: Instant,
-    /// When we last asked it.
-    pub(super) asked: Instant,
-    pub(super) rtt: Duration,
+    /// When it last answered or asked us: milliseconds since `answered`.
+    active: u32,
+    /// When we last asked it: milliseconds since `answered`, since an answer settles what was asked before.
+    asked: u32,
+    /// In microseconds.
+    rtt: u32,
     pub(super) failures: u8,
 }
 
 impl<C> Entry<C> {
     pub(super) fn new(now: Instant, contact: C, rtt: Duration) -> Self {
-        Self { contact, answered: now, active: now, asked: now, rtt, failures: 0 }
+        Self { contact, answered: now, active: 0, asked: 0, rtt: micros(rtt), failures: 0 }
     }
 
     pub(super) fn answered_again(&mut self, now: Instant, rtt: Duration) {
+        let (asked, average) = (self.asked(), (self.rtt() * 2 + rtt) / 3);
         self.answered = now;
-        self.active = now;
-        self.asked = self.asked.max(now);
+        self.active = 0;
+        self.asked = self.millis(asked);
         self.failures = 0;
-        self.rtt = (self.rtt * 2 + rtt) / 3;
+        self.rtt = micros(average);
+    }
+
+    /// It gave a sign of life.
+    pub(super) fn was_active(&mut self, now: Instant) {
+        self.active = self.active.max(self.millis(now));
+    }
+
+    /// We asked it.
+    pub(super) fn mark_asked(&mut self, now: Instant) {
+        self.asked = self.asked.max(self.millis(now));
+    }
+
+    /// When it last answered or asked us.
+    pub(super) fn active(&self) -> Instant {
+        self.answered + Duration::from_millis(u64::from(self.active))
+    }
+
+    /// When we last asked it, or it answered.
+    pub(super) fn asked(&self) -> Instant {
+        self.answered + Duration::from_millis(u64::from(self.asked))
+    }
+
+    /// Milliseconds since it answered last, 49 days at most.
+    fn millis(&self, at: Instant) -> u32 {
+        u32::try_from(at.saturating_duration_since(self.answered).as_millis()).unwrap_or(u32::MAX)
     }
 
     /// Who it is and where.
@@ -37,7 +64,7 @@ impl<C> Entry<C> {
 
     /// How long its answers take: a moving average, two parts old to one part new.
     pub fn rtt(&self) -> Duration {
-        self.rtt
+        Duration::from_micros(u64::from(self.rtt))
     }
 
     /// Queries of ours it left unanswered since its last answer.
@@ -54,12 +81,17 @@ impl<C> Entry<C> {
     pub fn status(&self, now: Instant, patience: Duration) -> Status {
         if self.failures > 0 {
             Status::Failing
-        } else if now.saturating_duration_since(self.active) > patience {
+        } else if now.saturating_duration_since(self.active()) > patience {
             Status::Questionable
         } else {
             Status::Good
         }
     }
+}
+
+/// Microseconds, 71 minutes at most.
+fn micros(time: Duration) -> u32 {
+    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
 }
 
 /// How much an entry can be relied on.
@@ -119,7 +151,7 @@ impl<C> Spare<C> {
     pub(super) fn mark_asked(&mut self, now: Instant) {
         match self {
             Self::Unproven { asked, .. } => *asked = (*asked).max(Some(now)),
-            Self::Proven(entry) => entry.asked = entry.asked.max(now),
+            Self::Proven(entry) => entry.mark_asked(now),
         }
     }
 }

@@ -27,7 +27,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             .filter(|((_, due), _, _)| *due <= now)
             .min_by_key(|(order, _, _)| *order)?;
         let entry = &mut self.buckets[bucket].live_mut()[at];
-        entry.asked = now;
+        entry.mark_asked(now);
         Some(entry.contact.clone())
     }
 
@@ -54,7 +54,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         let bucket = &mut self.buckets[index];
         if let Some(at) = bucket.position(id) {
             let entry = &mut bucket.live_mut()[at];
-            entry.asked = entry.asked.max(now);
+            entry.mark_asked(now);
         } else if let Some(at) = bucket.spare_position(id) {
             bucket.spares[at].mark_asked(now);
         }
@@ -74,7 +74,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         let entry = &mut bucket.live_mut()[at];
         let known = entry.contact.address() == contact.address();
         if known {
-            entry.active = entry.active.max(now);
+            entry.was_active(now);
         }
         known
     }
@@ -140,11 +140,11 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     fn ping_times(&self) -> impl Iterator<Item = ((Urgency, Instant), usize, usize)> {
         self.buckets.iter().enumerate().flat_map(move |(bucket, entries)| {
             entries.live().iter().enumerate().map(move |(at, entry)| {
-                let retry = entry.asked + self.config.retry_after;
+                let retry = entry.asked() + self.config.retry_after;
                 let order = if entry.failures > 0 {
                     (Urgency::Failing, retry)
                 } else {
-                    (Urgency::Silent, retry.max(entry.active + self.config.questionable_after))
+                    (Urgency::Silent, retry.max(entry.active() + self.config.questionable_after))
                 };
                 (order, bucket, at)
             })
