@@ -58,7 +58,8 @@ pub(crate) fn start(
     };
     let info = Info { local, node: node.info(), dropped: 0, running: true };
     let published = Arc::new(Published::new(info));
-    let driver = Driver {
+    // In a box, as a future keeps room for each place that a value is moved through.
+    let driver = Box::new(Driver {
         node,
         ports,
         commands: command_queue,
@@ -68,7 +69,7 @@ pub(crate) fn start(
         life,
         outbox: Outbox { published: published.clone(), dropped: 0, contacts: None },
         buffer: Box::new([0; DATAGRAM]),
-    };
+    });
     let span = tracing::info_span!("dht", local = %local.first());
     let run = async move {
         // By the time that the acknowledgement is sent, the driver and its sockets are gone.
@@ -146,7 +147,7 @@ enum Stop {
 }
 
 impl Driver {
-    async fn run(mut self) -> Option<oneshot::Sender<()>> {
+    async fn run(mut self: Box<Self>) -> Option<oneshot::Sender<()>> {
         self.ports.writable().await;
         self.resolver.start();
         let now = Instant::now();
