@@ -2,9 +2,10 @@
 //! Apart from the store that a node has by default: here it is the node that is tested.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use mainstay_dht_proto::{Config, Full, Peer, PeerFamily, Store, StoreCounts};
+use mainstay_dht_proto::{Config, Full, Identity, Peer, PeerFamily, Snapshot, Store, StoreCounts};
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 use mainstay_krpc::{AnnouncePort, Body, Id, Message, Method, Put, Response};
 
@@ -16,8 +17,11 @@ const CLIENT: SocketAddr =
     SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::new(80, 80, 80, 80), 4000));
 
 /// Has something else under every target than was asked for, far too much of it, and no room for anything.
-#[derive(Debug)]
-struct Liar;
+#[derive(Debug, Default)]
+struct Liar {
+    /// Where it was told that the node is.
+    home: Arc<Mutex<Option<Id>>>,
+}
 
 impl Store for Liar {
     fn mutable(&self, _now: Instant, _target: &Id) -> Option<MutableItem> {
@@ -64,6 +68,10 @@ impl Store for Liar {
     fn counts(&self) -> StoreCounts {
         StoreCounts { items: usize::MAX, info_hashes: usize::MAX }
     }
+
+    fn set_home(&mut self, home: Id) {
+        *self.home.lock().unwrap() = Some(home);
+    }
 }
 
 fn response(reply: &[u8]) -> Response<'_> {
@@ -76,7 +84,7 @@ fn response(reply: &[u8]) -> Response<'_> {
 #[test]
 fn whatever_a_store_gives_no_reply_grows_beyond_its_bounds() {
     let mut bench = Bench::with(unlimited(Config::default()));
-    bench.node.set_store(Box::new(Liar));
+    bench.node.set_store(Box::new(Liar::default()));
     let target = item(1, 1).target();
     let methods = [
         Method::Get { target, seq: None },
@@ -101,7 +109,7 @@ fn whatever_a_store_gives_no_reply_grows_beyond_its_bounds() {
 #[test]
 fn a_store_without_room_is_told_to_whoever_puts() {
     let mut bench = Bench::with(unlimited(Config::default()));
-    bench.node.set_store(Box::new(Liar));
+    bench.node.set_store(Box::new(Liar::default()));
     let item = ImmutableItem::from_bytes(b"x").unwrap();
     let reply = bench.query(CLIENT, Method::Get { target: item.target(), seq: None }).unwrap();
     let token = response(&reply).token.unwrap().to_vec();
@@ -118,4 +126,18 @@ fn a_store_without_room_is_told_to_whoever_puts() {
         let Body::Error(error) = Message::decode(&reply).unwrap().body else { panic!() };
         assert_eq!(error.code, 202);
     }
+}
+
+#[test]
+fn a_store_is_told_the_id_that_a_node_takes_over_from_an_earlier_run() {
+    let mut bench = Bench::with(Config::default());
+    let store = Liar::default();
+    let home = store.home.clone();
+    bench.node.set_store(Box::new(store));
+    assert_eq!(*home.lock().unwrap(), Some(bench.id()));
+    let earlier = Identity { id: Id::from_bytes([9; 20]), address: None };
+    let snapshot = Snapshot { ipv4: vec![earlier], ..Snapshot::default() };
+    bench.node.restore(bench.now, &snapshot);
+    assert_eq!(bench.id(), earlier.id);
+    assert_eq!(*home.lock().unwrap(), Some(earlier.id));
 }

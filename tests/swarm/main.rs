@@ -22,6 +22,7 @@ mod hostile;
 mod join;
 mod liveness;
 mod lookup;
+mod outage;
 mod republish;
 mod restart;
 mod scripted;

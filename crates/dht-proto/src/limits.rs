@@ -266,6 +266,46 @@ mod tests {
     }
 
     #[test]
+    fn whoever_used_a_budget_up_is_known_before_any_work_is_done() {
+        let now = crate::testing::start();
+        let world = |n: u8| SocketAddr::from(([n, 9, 9, 9], 6881));
+        let limits = |config| Limits::new(&config, [3; 16], now);
+        let default = LimitConfig::default;
+
+        // Two fifths of what a second allows may be had at once, and not one answer more.
+        let mut host = limits(LimitConfig { replies_per_address: 5, ..default() });
+        assert!((0..2).all(|_| host.charge(now, from(1).ip(), 1, false)));
+        assert!(!host.has_some(now, from(1), false));
+        assert!(!host.charge(now, from(1).ip(), 1, false));
+        assert!(host.has_some(now, from(2), false), "a neighbour has a budget of its own");
+        assert!(
+            host.has_some(now + Duration::from_millis(200), from(1), false),
+            "it is earned again"
+        );
+
+        let mut network = limits(LimitConfig { replies_per_network: 5, ..default() });
+        assert!((1..=2).all(|n| network.charge(now, from(n).ip(), 1, false)));
+        assert!(!network.has_some(now, from(3), false));
+        assert!(!network.charge(now, from(3).ip(), 1, false));
+        assert!(network.has_some(now, world(3), false));
+
+        let mut unproven = limits(LimitConfig { bytes_in_total: 30, ..default() });
+        assert!((1..=6).all(|n| unproven.charge(now, world(n).ip(), 1, false)));
+        assert!(!unproven.has_some(now, world(7), false));
+        assert!(!unproven.charge(now, world(7).ip(), 1, false));
+        assert!(
+            unproven.has_some(now, world(7), true),
+            "half is left to those who proved their address"
+        );
+        assert!(unproven.charge(now, world(7).ip(), 1, true));
+
+        let mut total = limits(LimitConfig { bytes_in_total: 15, ..default() });
+        assert!((1..=6).all(|n| total.charge(now, world(n).ip(), 1, true)));
+        assert!(!total.has_some(now, world(7), true));
+        assert!(!total.charge(now, world(7).ip(), 1, true));
+    }
+
+    #[test]
     fn nothing_is_kept_before_the_first_stranger() {
         let (limits, now) = limits(2048);
         assert!(limits.has_some(now, from(1), false));

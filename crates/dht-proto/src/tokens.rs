@@ -120,6 +120,21 @@ mod tests {
     }
 
     #[test]
+    fn whenever_a_token_is_issued_it_is_good_for_five_minutes_and_for_ten_at_most() {
+        let began = start();
+        let tokens = Tokens::new([7; 16], began);
+        let target = Id::from_bytes([1; 20]);
+        for issued in (0..1200).step_by(7) {
+            let issued = began + Duration::from_secs(issued);
+            let token = tokens.issue(issued, IP, &target);
+            let good =
+                |age: u64| tokens.accepts(issued + Duration::from_secs(age), IP, &target, &token);
+            assert!((0..=300).step_by(5).all(good), "{issued:?}");
+            assert!(!(600..7200).step_by(5).any(good), "{issued:?}");
+        }
+    }
+
+    #[test]
     fn tokens_of_two_addresses_tell_nothing_about_a_third() {
         // A linear checksum would make the tokens of a, b, c and a^b^c cancel out.
         let now = start();

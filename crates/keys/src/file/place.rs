@@ -153,6 +153,21 @@ mod tests {
     }
 
     #[test]
+    fn a_draft_stands_beside_its_file_and_bears_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("key");
+        let draft = Draft::write(&target, b"secret").unwrap();
+        assert_eq!(draft.path.parent(), Some(folder.path()));
+        let name = draft.path.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with(".key.") && name.ends_with(".new"), "{name}");
+        let another = draft_name(OsStr::new("key")).unwrap();
+        assert_ne!(OsStr::new(name), another, "no two drafts share a name");
+        // A bare name is one of the present folder, which can be opened and made durable.
+        assert_eq!(super::folder(Path::new("key")), Path::new("."));
+        assert_eq!(super::folder(Path::new("some/key")), Path::new("some"));
+    }
+
+    #[test]
     fn the_file_system_decides_a_race_that_the_first_look_missed() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("key");

@@ -205,7 +205,11 @@ fn of_many_that_race_for_one_name_one_wins_and_nothing_is_left_over() {
             .map(|n| {
                 let file = SecretKeyFile::new(&path);
                 let secret = SecretKey::from_bytes(&[n; 32]);
-                scope.spawn(move || file.write(&secret, Overwrite::No).is_ok().then_some(n))
+                scope.spawn(move || match file.write(&secret, Overwrite::No) {
+                    Ok(()) => Some(n),
+                    Err(WriteError::Exists { .. }) => None,
+                    Err(other) => unreachable!("{other:?}"),
+                })
             })
             .collect();
         racers.into_iter().filter_map(|racer| racer.join().unwrap()).collect()
