@@ -6,6 +6,7 @@
 mod arguments;
 mod bench;
 mod cargo;
+mod coverage;
 mod deny;
 mod docs;
 mod features;
@@ -28,7 +29,7 @@ use workspace::Workspace;
 const USAGE: &str = "\
 cargo xtask TASK [OPTIONS]: the checks of Mainstay
 
-  ci [--except TASK]...      everything below but `bench`, in this order
+  ci [--except TASK]...      everything below but `bench` and `coverage`, in this order
   tidy                       file headers and sizes, names, docs, versions: what no compiler checks
   layers                     who may import whom, against `cargo metadata` and `cargo tree`
   lint                       rustfmt, then clippy per package with default, no and all features
@@ -38,6 +39,7 @@ cargo xtask TASK [OPTIONS]: the checks of Mainstay
   deny                       licences, banned crates and sources, by cargo-deny
   sim [--quick]              lookups before a simulated internet: the tables and plots of docs/simulation.md
   fuzz [TARGET]...           replays the corpus of each decoder, then mutates it for a while
+  coverage                   which lines the tests run, by crate; fails under the floors of docs/testing.md
   bench [--quick] [PART]...  Mainstay beside its peers, on a machine that does nothing else
 
 options:
@@ -47,11 +49,14 @@ options:
   --sim N                    sim: trials a row; test: with N seeds in each simulation, whatever the test's own number
   --seed S                   sim: the seed; test: with this seed alone, or with N from this one on
   --seconds N                fuzz: how long each target runs (default: 20)
-  -p, --package PACKAGE      lint, test: only this package (repeatable)
+  -p, --package PACKAGE      lint, test, coverage: only this package (repeatable)
   --root FOLDER              the workspace to check (default: the one xtask belongs to)
 ";
 
 fn main() -> ExitCode {
+    if coverage::is_compiler() {
+        return coverage::compile_with_counters();
+    }
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(problem) => {
@@ -89,7 +94,7 @@ type Task = (&'static str, fn(&Workspace, &Arguments, &mut Journal));
 
 /// Every task but `ci`, which is all of them in the order in which a person wants to hear bad news: first what
 /// is wrong in a second and mended in a minute, then the code, then what is built from it and written around it.
-const TASKS: [Task; 10] = [
+const TASKS: [Task; 11] = [
     ("tidy", tidy::run),
     ("layers", layers::run),
     ("lint", lint::run),
@@ -99,11 +104,14 @@ const TASKS: [Task; 10] = [
     ("deny", deny::run),
     ("fuzz", fuzz::run),
     ("sim", sim::run),
+    (COVERAGE, coverage::run),
     (BENCH, bench::run),
 ];
 
-/// The task that `ci` leaves out: its figures mean nothing on a machine that does something else.
+/// The tasks that `ci` leaves out: the figures of the one mean nothing on a machine that does something else, and the
+/// other compiles and tests everything a second time.
 const BENCH: &str = "bench";
+const COVERAGE: &str = "coverage";
 
 /// The tasks that the command line asks for, or the word that is none.
 fn chosen(arguments: &Arguments) -> Result<Vec<Task>, &str> {
@@ -114,7 +122,9 @@ fn chosen(arguments: &Arguments) -> Result<Vec<Task>, &str> {
     }
     let asked = |name: &str| {
         name == arguments.task
-            || arguments.is_ci() && name != BENCH && !arguments.except.iter().any(|e| e == name)
+            || arguments.is_ci()
+                && ![BENCH, COVERAGE].contains(&name)
+                && !arguments.except.iter().any(|e| e == name)
     };
     Ok(TASKS.into_iter().filter(|(name, _)| asked(name)).collect())
 }
@@ -131,7 +141,7 @@ mod tests {
 
     #[test]
     fn ci_is_every_task_but_those_excepted() {
-        assert_eq!(chosen_of("ci").unwrap().len(), TASKS.len() - 1);
+        assert_eq!(chosen_of("ci").unwrap().len(), TASKS.len() - 2);
         let tasks = chosen_of("ci --except test --except fuzz").unwrap();
         assert_eq!(tasks, ["tidy", "layers", "lint", "features", "docs", "deny", "sim"]);
         assert_eq!(chosen_of("docs").unwrap(), ["docs"]);
