@@ -5,6 +5,8 @@ mod items;
 mod memory;
 mod peers;
 mod quota;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

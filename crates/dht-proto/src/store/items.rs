@@ -132,10 +132,10 @@ impl<T> Items<T> {
         let mut candidates =
             self.entries.iter().rev().filter(|(_, entry)| may_go(entry)).peekable();
         let Some((farthest, _)) = candidates.peek() else { return Err(Full) };
-        let shared = leading_zeros(farthest);
-        if leading_zeros(newcomer) < shared || newcomer > *farthest {
+        if newcomer > *farthest {
             return Err(Full);
         }
+        let shared = leading_zeros(farthest);
         let victim = candidates
             .take_while(|(key, _)| leading_zeros(key) == shared)
             .min_by_key(|(_, entry)| entry.put_at)
