@@ -174,4 +174,62 @@ mod tests {
         }
         assert_eq!(external.address(), Some(seen(9)));
     }
+
+    #[test]
+    fn two_thirds_of_the_votes_are_enough_and_less_is_not() {
+        for (liars, convinced) in [(3, true), (4, false)] {
+            let now = crate::testing::start();
+            let mut external = External::new(now, None);
+            for provider in 0..liars {
+                external.vote(now, voter(provider, 1), seen(66));
+            }
+            let honest =
+                (100..106).filter_map(|provider| external.vote(now, voter(provider, 1), seen(1)));
+            assert_eq!(honest.count() == 1, convinced, "{liars} liars");
+        }
+    }
+
+    #[test]
+    fn only_a_public_address_of_the_voters_own_family_can_be_voted_for() {
+        let now = crate::testing::start();
+        let mut external = External::new(now, None);
+        let v6: SocketAddr = "[2a00::1]:7000".parse().unwrap();
+        for provider in 0..40 {
+            for seen in [v6, SocketAddr::from(([192, 168, 1, 1], 7000))] {
+                assert_eq!(external.vote(now, voter(provider, 1), seen), None);
+            }
+        }
+        assert!(external.votes.is_empty());
+    }
+
+    #[test]
+    fn the_port_is_the_one_that_was_seen_last_and_a_new_one_is_no_news() {
+        let now = crate::testing::start();
+        let at = |second: u8| now + Duration::from_secs(second.into());
+        let mut external = External::new(now, None);
+        let on = |port| SocketAddr::from(([80, 1, 1, 1], port));
+        // The voters are kept in another order than they voted in.
+        for (second, provider) in (0..5).zip([50, 40, 30, 20, 10]) {
+            assert_eq!(external.vote(at(second), voter(provider, 1), on(second.into())), None);
+        }
+        assert_eq!(external.vote(at(9), voter(15, 1), on(9)), Some(on(9)));
+        assert_eq!(external.vote(at(10), voter(5, 1), on(10)), None);
+    }
+
+    #[test]
+    fn of_many_votes_the_latest_thirty_two_are_kept_and_each_for_ten_minutes() {
+        let now = crate::testing::start();
+        let mut external = External::new(now, None);
+        for provider in 0..100 {
+            let at = now + Duration::from_secs(u64::from(provider));
+            external.vote(at, voter(provider, 1), seen(1));
+        }
+        assert_eq!(external.votes.len(), KEPT);
+        assert!(!external.votes.contains_key(&Group::provider(voter(67, 1))));
+        assert!(external.votes.contains_key(&Group::provider(voter(68, 1))));
+        external.vote(now + Duration::from_secs(68) + WINDOW, voter(200, 1), seen(1));
+        assert!(external.votes.contains_key(&Group::provider(voter(69, 1))));
+        external.vote(now + Duration::from_secs(99) + WINDOW, voter(200, 1), seen(1));
+        assert_eq!(external.votes.len(), 2, "the one of ten minutes ago, and the new one");
+    }
 }

@@ -162,4 +162,44 @@ mod tests {
             assert_eq!(reach.poll_timeout(), None);
         }
     }
+
+    #[test]
+    fn a_witness_counts_for_half_an_hour_and_so_does_what_two_of_them_prove() {
+        let second = Duration::from_secs(1);
+        let (mut reach, now) = reach(true, true);
+        reach.asked_unasked(now, stranger(1));
+        assert!(!reach.asked_unasked(now + LAPSE, stranger(2)), "the first was too long ago");
+        assert_eq!(reach.is_reachable(), None);
+        let proven = now + LAPSE * 2 - second;
+        assert!(reach.asked_unasked(proven, stranger(3)));
+        assert_eq!(reach.poll_timeout(), Some(proven + LAPSE));
+        // Whoever comes later prolongs it.
+        assert!(!reach.asked_unasked(proven + second, stranger(4)), "nothing changes by it");
+        assert!(!reach.handle_timeout(proven + LAPSE));
+        assert_eq!(reach.is_reachable(), Some(true));
+        assert!(reach.handle_timeout(proven + LAPSE + second));
+        assert_eq!(reach.is_reachable(), Some(false));
+    }
+
+    #[test]
+    fn a_node_that_adapts_wakes_up_when_its_trial_and_its_rest_are_over() {
+        let (mut reach, now) = reach(true, false);
+        assert_eq!(reach.poll_timeout(), Some(now + TRIAL));
+        reach.handle_timeout(now + TRIAL);
+        let rested = now + TRIAL + REST;
+        assert_eq!(reach.poll_timeout(), Some(rested));
+        assert!(!reach.handle_timeout(rested - Duration::from_secs(1)));
+        assert!(reach.is_read_only());
+        reach.handle_timeout(rested);
+        assert_eq!(reach.poll_timeout(), Some(rested + TRIAL));
+    }
+
+    #[test]
+    fn any_number_of_strangers_takes_the_room_of_two() {
+        let (mut reach, now) = reach(false, false);
+        for provider in 0..=255 {
+            reach.asked_unasked(now, stranger(provider));
+        }
+        assert_eq!(reach.witnesses.len(), WITNESSES);
+    }
 }

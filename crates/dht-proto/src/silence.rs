@@ -92,4 +92,22 @@ mod tests {
         }
         assert_eq!(silence.hosts.len(), REMEMBERED);
     }
+
+    #[test]
+    fn losses_of_a_minute_ago_are_forgotten_and_of_too_many_hosts_the_first() {
+        let now = crate::testing::start();
+        let mut silence = Silence::default();
+        (0..4).for_each(|_| silence.lost(now, &contact(1)));
+        (0..4).for_each(|_| silence.lost(now + WINDOW, &contact(1)));
+        assert!(!silence.shuns(now + WINDOW, &contact(1)));
+        silence.lost(now + WINDOW, &contact(1));
+        assert!(silence.shuns(now + WINDOW, &contact(1)));
+        for host in 2..=u32::try_from(REMEMBERED).unwrap() {
+            (0..5).for_each(|_| silence.lost(now + WINDOW / 2, &contact(host)));
+        }
+        silence.lost(now + WINDOW, &contact(5000));
+        assert!(silence.shuns(now + WINDOW, &contact(1)), "it was lost later than the others");
+        assert!(!silence.shuns(now + WINDOW, &contact(2)), "the first of the others had to go");
+        assert!(silence.shuns(now + WINDOW, &contact(3)));
+    }
 }

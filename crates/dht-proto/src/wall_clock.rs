@@ -60,4 +60,17 @@ mod tests {
         );
         assert_eq!(clock.at(start + secs(310)), Some(secs(10)));
     }
+
+    #[test]
+    fn five_seconds_are_a_step_and_no_clock_has_a_time_before_it_was_looked_at() {
+        let start = crate::testing::start();
+        let (secs, millis) = (Duration::from_secs, Duration::from_millis);
+        let mut clock = WallClock::default();
+        assert_eq!(clock.at(start), None);
+        clock.look(start, secs(1000));
+        assert_eq!(clock.look(start, millis(1_004_999)), None);
+        let jump = |forward| Some(Jump { forward, by: secs(5) });
+        assert_eq!(clock.look(start, millis(1_009_999)), jump(true));
+        assert_eq!(clock.look(start, millis(1_004_999)), jump(false));
+    }
 }

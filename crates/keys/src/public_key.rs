@@ -332,6 +332,24 @@ mod tests {
     }
 
     #[test]
+    fn a_coordinate_is_reduced_below_the_prime_and_not_from_there_on() {
+        for sign in [0, 0x80] {
+            let mut bytes = [0xff; 32];
+            bytes[31] = 0x7f | sign;
+            for lowest in 0..=255 {
+                bytes[0] = lowest;
+                assert_eq!(is_reduced(&bytes), lowest < 0xed, "{lowest:#x}");
+                assert!(lowest < 0xed || PublicKey::from_bytes(&bytes).is_err());
+            }
+            for at in 1..32 {
+                let mut smaller = bytes;
+                smaller[at] ^= 1;
+                assert!(is_reduced(&smaller), "byte {at}");
+            }
+        }
+    }
+
+    #[test]
     fn a_signature_fits_one_key_and_one_message() {
         let keypair = Keypair::from_secret_key(&[7; 32]);
         let signature = keypair.sign(b"message");

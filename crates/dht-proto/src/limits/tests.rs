@@ -1,0 +1,163 @@
+//! Floods against the budgets, and budgets to the unit.
+//! Apart from the code because there are more than a hundred and fifty lines of them.
+
+use std::time::Duration;
+
+use super::*;
+
+fn limits(remembered: usize) -> (Limits, Instant) {
+    let config = LimitConfig { remembered, ..LimitConfig::default() };
+    let now = crate::testing::start();
+    (Limits::new(&config, [3; 16], now), now)
+}
+
+fn from(last: u8) -> SocketAddr {
+    SocketAddr::from(([9, 9, 9, last], 6881))
+}
+
+/// Asks for `bytes` a time, as often as it goes, every millisecond for ten seconds; when answers of what size
+/// were given.
+fn flood(
+    limits: &mut Limits,
+    start: Instant,
+    senders: &[SocketAddr],
+    bytes: usize,
+    proven: bool,
+) -> Vec<(u64, usize)> {
+    let mut answers = Vec::new();
+    for millis in 0..10_000 {
+        let now = start + Duration::from_millis(millis);
+        for sender in senders {
+            if limits.has_some(now, *sender, proven)
+                && limits.charge(now, sender.ip(), bytes, proven)
+            {
+                answers.push((millis, bytes));
+            }
+        }
+    }
+    answers
+}
+
+/// The most answers, and the most bytes, in any one second.
+fn worst_second(answers: &[(u64, usize)]) -> (usize, usize) {
+    let within = |begin: u64| {
+        let of_second = answers.iter().filter(move |(at, _)| (begin..begin + 1000).contains(at));
+        of_second.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes))
+    };
+    let all: Vec<_> = answers.iter().map(|(at, _)| within(*at)).collect();
+    (all.iter().map(|a| a.0).max().unwrap_or(0), all.iter().map(|a| a.1).max().unwrap_or(0))
+}
+
+#[test]
+fn no_second_sees_more_than_is_allowed_for_a_network() {
+    let network: Vec<_> = (1..=30).map(from).collect();
+    for bytes in [60, 290, 700, 1000, 1400] {
+        for proven in [false, true] {
+            let (mut limits, now) = limits(2048);
+            let answers = flood(&mut limits, now, &network, bytes, proven);
+            let (count, sum) = worst_second(&answers);
+            assert!(sum <= 10_000, "{sum} bytes of {bytes}");
+            assert!(proven || count <= 20, "{count} answers of {bytes}");
+            // Nor is it much less: six tenths of it for longer.
+            let total: usize = answers.iter().map(|(_, bytes)| bytes).sum();
+            assert!(proven || answers.len() >= 110 || total >= 55_000, "{}", answers.len());
+        }
+    }
+}
+
+#[test]
+fn one_address_gets_its_share_of_its_network() {
+    for (bytes, proven, most) in [(60, false, 12), (60, true, 100), (300, true, 20)] {
+        let (mut limits, now) = limits(2048);
+        let (count, sum) = worst_second(&flood(&mut limits, now, &[from(1)], bytes, proven));
+        assert!(count <= most && sum <= 6000, "{count} {sum}");
+        assert!(count >= most * 9 / 10, "{count}");
+    }
+}
+
+#[test]
+fn few_answers_a_second_are_given_and_none_where_none_is_allowed() {
+    for (allowed, least) in [(0, 0), (1, 6), (2, 12), (3, 18)] {
+        let config = LimitConfig { replies_per_address: allowed, ..LimitConfig::default() };
+        let now = crate::testing::start();
+        let mut limits = Limits::new(&config, [3; 16], now);
+        let answers = flood(&mut limits, now, &[from(1)], 60, false);
+        let (count, _) = worst_second(&answers);
+        assert!(count <= allowed as usize, "{count} in one second, {allowed} are allowed");
+        assert!(answers.len() >= least, "{} in ten seconds of {allowed}", answers.len());
+    }
+}
+
+#[test]
+fn everybody_together_is_bounded_and_the_unproven_get_half() {
+    let world: Vec<_> = (0..2000_u32)
+        .map(|n| SocketAddr::from(((0x0b00_0000 + n * 65_537).to_be_bytes(), 6881)))
+        .collect();
+    for (proven, most) in [(false, 500_000), (true, 1_000_000)] {
+        let (mut limits, start) = limits(65_536);
+        let mut sum = 0;
+        for millis in (0..1000).step_by(50) {
+            for sender in &world {
+                let now = start + Duration::from_millis(millis);
+                sum += 1400 * usize::from(limits.charge(now, sender.ip(), 1400, proven));
+            }
+        }
+        assert!((most * 9 / 10..=most).contains(&sum), "{sum}");
+    }
+}
+
+#[test]
+fn a_flood_of_addresses_neither_grows_the_table_nor_makes_it_forget() {
+    let (mut limits, now) = limits(64);
+    while limits.charge(now, from(1).ip(), 100, false) {}
+    for n in 0..10_000_u32 {
+        let sender = SocketAddr::from(((0x0b00_0000 + n * 7919).to_be_bytes(), 6881));
+        limits.charge(now, sender.ip(), 1, false);
+    }
+    assert_eq!(limits.slots.len(), 64);
+    assert!(!limits.charge(now, from(1).ip(), 100, false));
+}
+
+#[test]
+fn whoever_used_a_budget_up_is_known_before_any_work_is_done() {
+    let now = crate::testing::start();
+    let world = |n: u8| SocketAddr::from(([n, 9, 9, 9], 6881));
+    let limits = |config| Limits::new(&config, [3; 16], now);
+    let default = LimitConfig::default;
+
+    // Two fifths of what a second allows may be had at once, and not one answer more.
+    let mut host = limits(LimitConfig { replies_per_address: 5, ..default() });
+    assert!((0..2).all(|_| host.charge(now, from(1).ip(), 1, false)));
+    assert!(!host.has_some(now, from(1), false));
+    assert!(!host.charge(now, from(1).ip(), 1, false));
+    assert!(host.has_some(now, from(2), false), "a neighbour has a budget of its own");
+    assert!(host.has_some(now + Duration::from_millis(200), from(1), false), "it is earned again");
+
+    let mut network = limits(LimitConfig { replies_per_network: 5, ..default() });
+    assert!((1..=2).all(|n| network.charge(now, from(n).ip(), 1, false)));
+    assert!(!network.has_some(now, from(3), false));
+    assert!(!network.charge(now, from(3).ip(), 1, false));
+    assert!(network.has_some(now, world(3), false));
+
+    let mut unproven = limits(LimitConfig { bytes_in_total: 30, ..default() });
+    assert!((1..=6).all(|n| unproven.charge(now, world(n).ip(), 1, false)));
+    assert!(!unproven.has_some(now, world(7), false));
+    assert!(!unproven.charge(now, world(7).ip(), 1, false));
+    assert!(
+        unproven.has_some(now, world(7), true),
+        "half is left to those who proved their address"
+    );
+    assert!(unproven.charge(now, world(7).ip(), 1, true));
+
+    let mut total = limits(LimitConfig { bytes_in_total: 15, ..default() });
+    assert!((1..=6).all(|n| total.charge(now, world(n).ip(), 1, true)));
+    assert!(!total.has_some(now, world(7), true));
+    assert!(!total.charge(now, world(7).ip(), 1, true));
+}
+
+#[test]
+fn nothing_is_kept_before_the_first_stranger() {
+    let (limits, now) = limits(2048);
+    assert!(limits.has_some(now, from(1), false));
+    assert_eq!(limits.slots.capacity(), 0);
+}
