@@ -35,6 +35,7 @@ impl<K: Ord + Copy> Timers<K> {
     pub(crate) fn clear(&mut self, key: K) {
         if let Some(old) = self.by_key.remove(&key) {
             self.by_time.remove(&(old, key));
+            self.rest();
         }
     }
 
@@ -46,7 +47,15 @@ impl<K: Ord + Copy> Timers<K> {
         }
         self.by_time.pop_first();
         self.by_key.remove(&key);
+        self.rest();
         Some(key)
+    }
+
+    /// Gives back the room for eleven deadlines that an emptied map keeps.
+    fn rest(&mut self) {
+        if self.by_key.is_empty() {
+            *self = Self::new();
+        }
     }
 
     /// The earliest deadline.

@@ -115,8 +115,7 @@ impl Transactions {
         if self.pending.get(&tid)?.to != from {
             return None;
         }
-        let pending = self.pending.remove(&tid)?;
-        self.timers.clear(tid);
+        let pending = self.remove(tid)?;
         self.heard(now);
         self.trips[Family::of(from) as usize].measured(now.saturating_duration_since(pending.sent));
         Some(pending)
@@ -133,21 +132,29 @@ impl Transactions {
             return Some(Lapse::Stalled(*pending));
         }
         self.lost_in_a_row = self.lost_in_a_row.saturating_add(1);
-        self.pending.remove(&tid).map(Lapse::Expired)
+        self.remove(tid).map(Lapse::Expired)
     }
 
     /// Takes a request to an address that cannot be reached.
     pub(crate) fn take_unreachable(&mut self, to: SocketAddr) -> Option<Pending> {
         let tid = self.pending.iter().find(|(_, pending)| pending.to == to).map(|(tid, _)| *tid)?;
-        self.timers.clear(tid);
-        self.pending.remove(&tid)
+        self.remove(tid)
     }
 
     /// Takes any request at all: those in flight while the host slept say nothing about who was asked.
     pub(crate) fn take_any(&mut self) -> Option<Pending> {
-        let (tid, pending) = self.pending.pop_first()?;
+        let tid = *self.pending.first_key_value()?.0;
+        self.remove(tid)
+    }
+
+    /// Takes a request with its deadline. The last one takes with it the kilobyte that an emptied map keeps.
+    fn remove(&mut self, tid: Tid) -> Option<Pending> {
+        let pending = self.pending.remove(&tid);
+        if self.pending.is_empty() {
+            self.pending = BTreeMap::new();
+        }
         self.timers.clear(tid);
-        Some(pending)
+        pending
     }
 
     /// Round trips of an earlier run, so that patience need not be learnt again.

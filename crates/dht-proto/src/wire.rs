@@ -99,17 +99,18 @@ impl Wire {
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.transmits.pop_front();
-        if self.transmits.is_empty() && self.transmits.capacity() > 64 {
+        if self.transmits.is_empty() && self.transmits.capacity() > 16 {
             // A burst is over: an idle node keeps little.
-            self.transmits.shrink_to(16);
+            self.transmits.shrink_to(4);
         }
         transmit
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop_front();
-        if self.events.is_empty() && self.events.capacity() > 8 {
-            self.events.shrink_to(4);
+        if event.is_none() {
+            // Events are rare and large: four take more than a kilobyte.
+            self.events.shrink_to(0);
         }
         event
     }

@@ -68,7 +68,6 @@ pub(crate) fn start(
         resolver: Resolver::new(names),
         life,
         outbox: Outbox { published: published.clone(), dropped: 0, contacts: None },
-        buffer: Box::new([0; DATAGRAM]),
     });
     let span = tracing::info_span!("dht", local = %local.first());
     let run = async move {
@@ -91,7 +90,6 @@ struct Driver {
     resolver: Resolver,
     life: Life,
     outbox: Outbox,
-    buffer: Box<[u8; DATAGRAM]>,
 }
 
 /// What outlives the node, and who watches it live.
@@ -256,6 +254,8 @@ impl Driver {
 
     /// Reads a bounded number of datagrams from each socket.
     fn receive(&mut self) {
+        // On the stack, where all nodes of a process share it.
+        let mut buffer = [0; DATAGRAM];
         for ipv6 in [false, true] {
             let mut now = Instant::now();
             for count in 1..=BATCH {
@@ -264,10 +264,10 @@ impl Driver {
                 }
                 let port = if ipv6 { &mut self.ports.ipv6 } else { &mut self.ports.ipv4 };
                 let Some(port) = port else { break };
-                match port.receive(now, &mut self.buffer[..]) {
+                match port.receive(now, &mut buffer) {
                     Received::Datagram(length, from) => {
-                        self.life.packets.note(false, from, &self.buffer[..length]);
-                        self.node.handle_datagram(now, from, &self.buffer[..length]);
+                        self.life.packets.note(false, from, &buffer[..length]);
+                        self.node.handle_datagram(now, from, &buffer[..length]);
                         self.drain(now);
                     }
                     Received::Hiccup => {}
