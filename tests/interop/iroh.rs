@@ -187,6 +187,7 @@ async fn iroh_is_told_that_another_publish_of_the_key_is_under_way() {
     newer["relay"] = below(&relay).into();
     assert_status(&world.iroh.ask(&newer), 428);
     assert!(!under_way.is_finished());
+    under_way.abort();
 }
 
 /// A DHT, a relay of ours in it, and iroh.

@@ -5,6 +5,7 @@
 mod caches;
 mod command_line;
 mod families;
+mod generations;
 mod held;
 mod hex;
 mod iroh;

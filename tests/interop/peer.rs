@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub(crate) enum Program {
     /// pkarr 8.1, pkarr-relay 2.1 and mainline 8.
     Modern,
-    /// pkarr 5.0.3.
+    /// pkarr 5.0.3 and pkarr-relay 0.11.
     Pkarr5,
     /// iroh 1.4: endpoints, pkarr publisher, resolver and relay client.
     Iroh,

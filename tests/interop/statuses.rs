@@ -1,21 +1,23 @@
 //! The answers of relays: ours and pkarr-relay 2.1 side by side, and what the real clients make of them.
 //!
-//! Separate from the pairings, because there everything goes well. What can be provoked with the real programs:
+//! Separate from the pairings, because there everything goes well, and from the generations, where conditions, rivals and
+//! limits are. What can be provoked with the real programs, here unless it is said where; `G` is `generations.rs`:
 //!
-//! | status | our relay | pkarr-relay 2.1 | pkarr 8.1 at our relay | pkarr 5.0.3 at our relay | Mainstay at pkarr-relay |
-//! |---|---|---|---|---|---|
-//! | 204, 200 | here | here | `pairings.rs` | `pairings.rs` | `pairings.rs` |
-//! | 304 | here | here | a client without a cache sends no condition | the same | the same |
-//! | 400 (key, body, policy) | here | here | a client sends none of these | the same | the same |
-//! | 404 | here | here | here | here | here |
-//! | 404 with `Pkarr-Invalid-Signed-Packet-Seq` | here | here | here | here: not found, it reads no header | here |
-//! | 409 | here | here | here | here | here |
-//! | 412 | here | never: it reads no condition | it sends no condition | here | never |
-//! | 413 | here | here | a client sends nothing as long | the same | the same |
-//! | 428 | only while another publish of the key runs, which nobody outside can time | never | never seen | never seen | never |
-//! | 429 with `Retry-After` | here | the test relay has no limits | here | here | not to be had |
-//! | 500 | never | here | never | never | here |
-//! | 503 | here | here | here | here | here |
+//! | status | our relay | pkarr-relay 2.1 | pkarr-relay 0.11 | pkarr 8.1 at our relay | pkarr 5.0.3 at our relay | Mainstay at pkarr-relay |
+//! |---|---|---|---|---|---|---|
+//! | 204, 200 | here | here | G | `pairings.rs` | `pairings.rs` | `pairings.rs`, G |
+//! | 304 | here | here | its client sends no condition | a client without a cache sends none | the same | our client sends none |
+//! | 400 (key, body, policy) | here | here | as 2.1 | a client sends none of these | the same | the same |
+//! | 404 | here | here | G | here | here | here, G |
+//! | 404 with `Pkarr-Invalid-Signed-Packet-Seq` | here | here | never | here | here: not found, it reads no header | here |
+//! | 409 | here, G | here, G | G | here | here | here, G |
+//! | 412 | here, G | never: it reads no condition | G | it sends no condition | here | G |
+//! | 413 | here | here | as 2.1 | a client sends nothing as long | the same | the same |
+//! | 428 | G | never | in its source, not provoked | G: as 409 | G | not provoked |
+//! | 429, with `Retry-After` | here | G | G | here | here | G |
+//! | 429, without | never | G | never | never | never | G |
+//! | 500 | never | here | as 2.1 | never | never | here |
+//! | 503 | here | here | never | here | here | here |
 
 use std::net::UdpSocket;
 
@@ -30,7 +32,7 @@ use crate::peer::{Peer, Program};
 use crate::relays::{Http, header, our_relay, relay_client, their_relay};
 
 /// Tue, 14 Nov 2023 22:13:20 GMT, to the microsecond: what HTTP dates can say.
-const SECOND: u64 = 1_700_000_000_000_000;
+pub(crate) const SECOND: u64 = 1_700_000_000_000_000;
 const DATE: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
 const EARLIER: &str = "Tue, 14 Nov 2023 22:13:19 GMT";
 const NO_PACKET_SEQ: i64 = 1_700_000_000_000_005;
@@ -243,7 +245,7 @@ fn their_clients_say(ours: &RelayServer, keypair: &Keypair, modern: &Errors, pka
     }
 }
 
-fn error(pkarr: &mut Peer, request: &Value) -> String {
+pub(crate) fn error(pkarr: &mut Peer, request: &Value) -> String {
     let answer = pkarr.ask(request);
     answer["error"].as_str().unwrap_or_else(|| panic!("{request} -> {answer}")).to_owned()
 }
@@ -252,11 +254,11 @@ fn resolve(keypair: &Keypair) -> Value {
     json!({ "op": "resolve", "public_key": keypair.to_z32() })
 }
 
-fn publish(packet: &SignedPacket, cas: Option<u64>) -> Value {
+pub(crate) fn publish(packet: &SignedPacket, cas: Option<u64>) -> Value {
     json!({ "op": "publish", "packet": hex::encode(packet.as_bytes()), "cas": cas })
 }
 
-fn client_of(program: Program, relay: &RelayServer) -> Option<Peer> {
+pub(crate) fn client_of(program: Program, relay: &RelayServer) -> Option<Peer> {
     let mut pkarr = Peer::spawn(program)?;
     pkarr.must(&json!({ "op": "client", "relays": [relay.url().as_str()] }));
     Some(pkarr)
@@ -270,7 +272,7 @@ async fn no_packet(testnet: &Testnet) -> Keypair {
     keypair
 }
 
-fn packet(keypair: &Keypair, timestamp: u64) -> SignedPacket {
+pub(crate) fn packet(keypair: &Keypair, timestamp: u64) -> SignedPacket {
     SignedPacket::builder()
         .a("@".try_into().expect("a name"), [192, 0, 2, 7].into(), 3600)
         .timestamp(timestamp.into())

@@ -42,7 +42,11 @@ const PEERS: &[Peer] = &[
         needs: &[],
         set_up: |workspace| build(workspace, "modern"),
     },
-    Peer { name: "pkarr 5.0.3", needs: &[], set_up: |workspace| build(workspace, "pkarr5") },
+    Peer {
+        name: "pkarr 5.0.3, pkarr-relay 0.11",
+        needs: &[],
+        set_up: |workspace| build(workspace, "pkarr5"),
+    },
     Peer { name: "iroh 1.4", needs: &[], set_up: |workspace| build(workspace, "iroh") },
     Peer { name: "libtorrent", needs: &[PYTHON], set_up: libtorrent },
     Peer { name: "bittorrent-dht", needs: &[NODE, NPM], set_up: webtorrent },

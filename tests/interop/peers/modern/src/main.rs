@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use futures_lite::StreamExt;
 use mainline::{Dht, Id, MutableItem, SigningKey};
+use pkarr::dht::ReportPolicy;
 use pkarr::dns::CharacterString;
 use pkarr::dns::rdata::{SVCB, SVCParam};
 use pkarr::extra::lmdb_cache::LmdbCache;
 use pkarr::{Client, PublicKey, ResolvePolicy, SignedPacket};
-use pkarr_relay::Relay;
+use pkarr_relay::{RateLimiterConfig, Relay};
 use serde_json::{Value, json};
 
 #[path = "../../records.rs"]
@@ -48,8 +49,7 @@ async fn answer(started: &mut Started, line: &str) -> Result<Value, Failure> {
     let request: Value = serde_json::from_str(line)?;
     match text(&request, "op")? {
         "relay" => {
-            let relay =
-                Relay::run_test(&list(&request, "bootstrap")).await.map_err(|e| e.to_string())?;
+            let relay = relay(&request).await?;
             let url = format!("http://127.0.0.1:{}", relay.relay_address().port());
             started.relays.push(relay);
             Ok(json!({ "url": url }))
@@ -77,6 +77,33 @@ async fn answer(started: &mut Started, line: &str) -> Result<Value, Failure> {
             None => mainline_answer(started, op, &request).await,
         },
     }
+}
+
+/// A relay without limits; with `quota` or `user_dht_quota`, one with these and no others to speak of.
+async fn relay(request: &Value) -> Result<Relay, Failure> {
+    let bootstrap = list(request, "bootstrap");
+    if request["quota"].is_null() && request["user_dht_quota"].is_null() {
+        return Ok(Relay::run_test(&bootstrap).await.map_err(|error| error.to_string())?);
+    }
+    let quota = |member: &str| request[member].as_str().unwrap_or("1000r/s").parse();
+    let limits = RateLimiterConfig {
+        quota: quota("quota")?,
+        dht_quota: quota("dht_quota")?,
+        user_dht_quota: quota("user_dht_quota")?,
+        ..RateLimiterConfig::default()
+    };
+    let mut builder = Relay::builder();
+    builder.http_port(0).rate_limiter_config(limits).report_policy(ReportPolicy::testnet());
+    builder.request_timeout(Duration::from_secs(2)).dht(|dht| {
+        let bootstrap = bootstrap.iter().filter_map(|address| address.parse().ok());
+        dht.bootstrap = Some(bootstrap.collect());
+        dht.bind_address = Some(Ipv4Addr::LOCALHOST);
+        // A port of the system's choice, as in the relay's own tests.
+        dht.port = Some(0);
+        dht
+    });
+    // SAFETY: its cache is in a folder of this process, which nobody else opens.
+    Ok(unsafe { builder.run() }.await.map_err(|error| error.to_string())?)
 }
 
 /// The requests that speak to mainline itself.

@@ -1,6 +1,6 @@
-//! Drives pkarr 5.0.3 by lines of JSON: one request on stdin, one answer on stdout.
+//! Drives pkarr 5.0.3 and pkarr-relay 0.11 by lines of JSON: one request on stdin, one answer on stdout.
 //!
-//! A process of its own, because this crate's dependencies must never meet ours.
+//! A process of its own, because these crates' dependencies must never meet ours.
 
 use std::io::{BufRead, Write};
 use std::net::Ipv4Addr;
@@ -10,6 +10,7 @@ use pkarr::dns::CharacterString;
 use pkarr::dns::rdata::SVCB;
 use pkarr::extra::lmdb_cache::LmdbCache;
 use pkarr::{Client, PublicKey, SignedPacket, Timestamp};
+use pkarr_relay::{RateLimiterConfig, Relay};
 use serde_json::{Value, json};
 
 #[path = "../../records.rs"]
@@ -21,6 +22,7 @@ use records::{Failure, cached, shown, sign, text};
 struct Started {
     cache: Option<LmdbCache>,
     client: Option<Client>,
+    relays: Vec<Relay>,
 }
 
 #[tokio::main]
@@ -42,6 +44,12 @@ async fn main() {
 async fn answer(started: &mut Started, line: &str) -> Result<Value, Failure> {
     let request: Value = serde_json::from_str(line)?;
     match text(&request, "op")? {
+        "relay" => {
+            let relay = relay(&request).await?;
+            let url = format!("http://127.0.0.1:{}", relay.relay_address().port());
+            started.relays.push(relay);
+            Ok(json!({ "url": url }))
+        }
         "client" => {
             started.client = Some(client(&request)?);
             Ok(json!({ "ready": true }))
@@ -64,6 +72,25 @@ async fn answer(started: &mut Started, line: &str) -> Result<Value, Failure> {
         other => cached(&mut started.cache, other, &request)?
             .ok_or_else(|| format!("op {other}: not known").into()),
     }
+}
+
+/// A relay of the generation that knows `If-Match`; with `limited`, for one request an hour.
+async fn relay(request: &Value) -> Result<Relay, Failure> {
+    let bootstrap = list(request, "bootstrap");
+    let mut builder = Relay::builder();
+    builder.http_port(0).disable_rate_limiter().pkarr(|client| {
+        client
+            .no_default_network()
+            .bootstrap(&bootstrap)
+            .request_timeout(Duration::from_secs(2))
+            .dht(|dht| dht.server_mode().bind_address(Ipv4Addr::LOCALHOST))
+    });
+    if request["limited"].as_bool() == Some(true) {
+        let limits = RateLimiterConfig { behind_proxy: false, per_second: 3600, burst_size: 1 };
+        builder.rate_limiter_config(limits);
+    }
+    // SAFETY: its cache is in a folder of this process, which nobody else opens.
+    Ok(unsafe { builder.run() }.await.map_err(|error| error.to_string())?)
 }
 
 fn client(request: &Value) -> Result<Client, Failure> {
