@@ -18,6 +18,9 @@ use mainstay_keys::PublicKey;
 use mainstay_packets::{SignedPacket, Timestamp};
 use thiserror::Error;
 
+use crate::freshness::is_past;
+use crate::progress::is_better;
+
 #[cfg(all(feature = "disk-cache", not(target_family = "wasm")))]
 pub use disk::DiskCache;
 #[cfg(all(feature = "lmdb-cache", not(target_family = "wasm")))]
@@ -52,6 +55,10 @@ impl Cached {
     /// An older packet never replaces a newer one; the same bytes seen again keep the later
     /// `last_seen`. `None` means that what stands stays as it is.
     ///
+    /// What only a clock that stood wrong can have put there yields: a packet signed more than two hours ahead of this
+    /// machine's clock to any that is not, and a `last_seen` more than a minute ahead to any that is not. Otherwise a
+    /// clock that was once set to another year would lock its keys until then.
+    ///
     /// ```
     /// use mainstay_client::{Cached, Keypair, Put, SignedPacket};
     ///
@@ -63,16 +70,21 @@ impl Cached {
     /// ```
     #[must_use]
     pub fn merge(standing: Option<&Self>, incoming: Self) -> (Option<Self>, Put) {
+        Self::merge_at(standing, incoming, Timestamp::clock())
+    }
+
+    fn merge_at(standing: Option<&Self>, incoming: Self, now: Timestamp) -> (Option<Self>, Put) {
         let Some(standing) = standing else {
             return (Some(incoming), Put::Stored);
         };
-        if incoming.packet.more_recent_than(&standing.packet) {
+        if is_better(&incoming.packet, &standing.packet, now) {
             return (Some(incoming), Put::Stored);
         }
         if !incoming.packet.is_same_as(&standing.packet) {
             return (None, Put::Superseded(standing.clone()));
         }
-        if incoming.last_seen <= standing.last_seen {
+        let mended = is_past(incoming.last_seen, now) && !is_past(standing.last_seen, now);
+        if incoming.last_seen <= standing.last_seen && !mended {
             return (None, Put::Refreshed);
         }
         (Some(incoming), Put::Refreshed)
@@ -200,4 +212,33 @@ pub trait Cache: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When the storage behind the cache failed; then nothing has changed.
     async fn put(&self, incoming: Cached) -> Result<Put, CacheError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_keys::Keypair;
+
+    use super::{Cached, Put};
+    use crate::Timestamp;
+    use crate::scripted::packet;
+
+    const DAY: u64 = 86_400_000_000;
+
+    #[test]
+    fn what_a_wrong_clock_left_behind_yields_once_the_clock_is_right() {
+        let keypair = Keypair::random();
+        let at = |micros: u64| packet(&keypair, Timestamp::from(micros), 300);
+        let now = 1_700_000_000_000_000;
+        let merged = |standing: &Cached, incoming: &Cached| {
+            Cached::merge_at(Some(standing), incoming.clone(), Timestamp::from(now))
+        };
+        for jump in [DAY, 30 * DAY, 3_650 * DAY] {
+            let wrong = Cached { packet: at(now + jump), last_seen: Timestamp::from(now + jump) };
+            let right = Cached { packet: at(now), last_seen: Timestamp::from(now) };
+            assert_eq!(merged(&wrong, &right), (Some(right.clone()), Put::Stored));
+            assert_eq!(merged(&right, &wrong), (None, Put::Superseded(right.clone())));
+            let seen_wrong = Cached { last_seen: wrong.last_seen, ..right.clone() };
+            assert_eq!(merged(&seen_wrong, &right), (Some(right), Put::Refreshed));
+        }
+    }
 }

@@ -78,10 +78,12 @@ impl Engine {
         let Peek::Hit(cached) = self.cache.as_ref()?.peek(key) else {
             return None;
         };
-        let verdict = self.freshness.judge(Known::Packet(&cached), Timestamp::clock(), policy);
-        // A cache is trusted to store, not to tell keys apart.
-        let serve = verdict == Verdict::Serve && cached.packet.public_key() == *key;
-        serve.then(|| from_cache(cached))
+        let now = Timestamp::clock();
+        let verdict = self.freshness.judge(Known::Packet(&cached), now, policy);
+        // A cache is trusted to store, not to tell keys apart, nor to know the time.
+        let ours = cached.packet.public_key() == *key
+            && Freshness::is_plausible(cached.packet.timestamp(), now);
+        (ours && verdict == Verdict::Serve).then(|| from_cache(cached))
     }
 
     /// Resolves a key as the policy says.
@@ -143,11 +145,12 @@ impl Engine {
     /// If a newer packet stands in the cache, that stays, and is returned.
     pub(crate) async fn remember(&self, cached: Cached) -> Option<Cached> {
         let (key, timestamp) = (cached.packet.public_key(), cached.packet.timestamp());
-        if !Freshness::is_plausible(timestamp, Timestamp::clock()) {
+        let now = Timestamp::clock();
+        if !Freshness::is_plausible(timestamp, now) {
             return None;
         }
         // The cache may have evicted the newer one, and would take this.
-        if self.seen.highest(&key) > Some(timestamp) {
+        if self.seen.highest(&key, now) > Some(timestamp) {
             return None;
         }
         let put = match &self.cache {
@@ -155,10 +158,10 @@ impl Engine {
             None => Ok(Put::Stored),
         };
         // After the cache, so that at no time the cache seems to lag behind what was seen.
-        self.seen.note_packet(key, timestamp);
+        self.seen.note_packet(key, timestamp, now);
         match put {
             Ok(Put::Superseded(newer)) if newer.packet.public_key() == key => {
-                self.seen.note_packet(key, newer.packet.timestamp());
+                self.seen.note_packet(key, newer.packet.timestamp(), now);
                 Some(newer)
             }
             Ok(Put::Stored | Put::Refreshed | Put::Superseded(_)) => None,
@@ -180,10 +183,10 @@ impl Engine {
                 None
             }),
         }?;
-        let seen = self.seen.highest(key);
+        let (timestamp, now) = (cached.packet.timestamp(), Timestamp::clock());
         // A cache that others can write to is not trusted further than any other source.
-        let ours = cached.packet.public_key() == *key;
-        let current = seen.is_none_or(|seen| seen <= cached.packet.timestamp());
+        let ours = cached.packet.public_key() == *key && Freshness::is_plausible(timestamp, now);
+        let current = self.seen.highest(key, now).is_none_or(|seen| seen <= timestamp);
         (ours && current).then_some(cached)
     }
 

@@ -225,7 +225,7 @@ async fn handle_find(
     }
     let now = Timestamp::clock();
     find.last_seen = find.last_seen.min(now);
-    let seen = engine.seen.highest(&question.key).max(question.at_hand);
+    let seen = engine.seen.highest(&question.key, now).max(question.at_hand);
     // Judged on a copy first, so that it is remembered before any caller can be told of it.
     let mut next = progress.borrow().clone();
     if next.handle_find(backend, find.clone(), seen, &engine.freshness, now) == Worth::Remember {

@@ -21,6 +21,12 @@ const FUTURE_TOLERANCE: u64 = 2 * 60 * 60 * MICROS;
 /// An answer no older than this is from just now: relays give whole seconds.
 const JUST_NOW: u64 = 2 * MICROS;
 
+/// How far ahead of our clock something may have been seen: clocks are set, and those of two machines differ.
+///
+/// What lies further ahead was noted by a clock that stood wrong. It says nothing about age, so it counts as expired
+/// rather than as fresh until our clock gets there.
+const CLOCK_TOLERANCE: u64 = 60 * MICROS;
+
 const MICROS: u64 = 1_000_000;
 
 /// Which answers a caller accepts: from memory, from the network, or both.
@@ -182,15 +188,18 @@ impl Freshness {
         }
     }
 
-    /// Whether `cached` was confirmed within its TTL.
+    /// Whether `cached` was confirmed within its TTL; not, if that was noted by a clock more than a minute ahead of ours.
     #[must_use]
     pub fn is_fresh(&self, cached: &Cached, now: Timestamp) -> bool {
-        age(cached.last_seen, now) < self.ttl(cached)
+        is_past(cached.last_seen, now) && age(cached.last_seen, now) < self.ttl(cached)
     }
 
     /// For how many more seconds `cached` is fresh; 0 if it has expired.
     #[must_use]
     pub fn expires_in(&self, cached: &Cached, now: Timestamp) -> u32 {
+        if !is_past(cached.last_seen, now) {
+            return 0;
+        }
         let left = self.ttl(cached).saturating_sub(age(cached.last_seen, now));
         u32::try_from(left / MICROS).unwrap_or(u32::MAX)
     }
@@ -216,12 +225,17 @@ impl Freshness {
     }
 
     fn is_absence_fresh(&self, since: Timestamp, now: Timestamp) -> bool {
-        age(since, now) < u64::from(self.negative_ttl) * MICROS
+        is_past(since, now) && age(since, now) < u64::from(self.negative_ttl) * MICROS
     }
 
     fn ttl(&self, cached: &Cached) -> u64 {
         u64::from(cached.packet.ttl(self.minimum_ttl, self.maximum_ttl)) * MICROS
     }
+}
+
+/// Whether something can have been seen `then`, as far as our clock can tell.
+pub(crate) fn is_past(then: Timestamp, now: Timestamp) -> bool {
+    then.as_u64() <= now.as_u64().saturating_add(CLOCK_TOLERANCE)
 }
 
 /// Microseconds since `then`; 0 if our clock stands before it.

@@ -115,7 +115,12 @@ impl Client {
 
 impl ResolveStream {
     pub(crate) fn start(engine: &Arc<Engine>, key: PublicKey) -> Self {
-        let progress = Flights::join_or_start(engine, key, Reach::All, engine.seen.highest(&key));
+        let progress = Flights::join_or_start(
+            engine,
+            key,
+            Reach::All,
+            engine.seen.highest(&key, Timestamp::clock()),
+        );
         let network = progress.clone().map(|progress| {
             stream::unfold((progress, None), |(mut progress, last)| async move {
                 let better = next_better(&mut progress, last.as_ref()).await?;

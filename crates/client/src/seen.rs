@@ -6,6 +6,7 @@ use mainstay_keys::PublicKey;
 use mainstay_packets::Timestamp;
 
 use crate::bounded::{Bounded, Leaving};
+use crate::freshness::Freshness;
 
 /// For how many keys the highest timestamp is remembered, at least.
 ///
@@ -36,15 +37,19 @@ impl Seen {
     }
 
     /// The highest timestamp seen in a packet of this key.
-    pub(crate) fn highest(&self, key: &PublicKey) -> Option<Timestamp> {
-        self.highest.get(key)
+    ///
+    /// One that our clock takes for the far future was noted while the clock stood wrong, and locks nothing.
+    pub(crate) fn highest(&self, key: &PublicKey, now: Timestamp) -> Option<Timestamp> {
+        self.highest.get(key).filter(|highest| Freshness::is_plausible(*highest, now))
     }
 
-    /// Notes a packet of this key; never lowers what stands. An absence noted before is over.
-    pub(crate) fn note_packet(&self, key: PublicKey, timestamp: Timestamp) {
+    /// Notes a packet of this key; lowers only what was noted while the clock stood wrong. An absence noted before is
+    /// over.
+    pub(crate) fn note_packet(&self, key: PublicKey, timestamp: Timestamp, now: Timestamp) {
         self.absent.remove(&key);
         self.highest.put_with(key, |standing| {
-            standing.is_none_or(|standing| standing < timestamp).then_some(timestamp)
+            let stands = standing.filter(|highest| Freshness::is_plausible(*highest, now));
+            stands.is_none_or(|stands| stands < timestamp).then_some(timestamp)
         });
     }
 
@@ -65,15 +70,17 @@ mod tests {
 
     use super::{Seen, Timestamp};
 
+    const NOW: Timestamp = Timestamp::MAX;
+
     #[test]
     fn the_highest_timestamp_never_falls() {
         let seen = Seen::with_capacity(10);
         let key = Keypair::random().public_key();
-        seen.note_packet(key, Timestamp::from(5));
-        seen.note_packet(key, Timestamp::from(3));
-        assert_eq!(seen.highest(&key), Some(Timestamp::from(5)));
-        seen.note_packet(key, Timestamp::from(8));
-        assert_eq!(seen.highest(&key), Some(Timestamp::from(8)));
+        seen.note_packet(key, Timestamp::from(5), NOW);
+        seen.note_packet(key, Timestamp::from(3), NOW);
+        assert_eq!(seen.highest(&key, NOW), Some(Timestamp::from(5)));
+        seen.note_packet(key, Timestamp::from(8), NOW);
+        assert_eq!(seen.highest(&key, NOW), Some(Timestamp::from(8)));
     }
 
     #[test]
@@ -82,7 +89,7 @@ mod tests {
         let key = Keypair::random().public_key();
         seen.note_absence(key, Timestamp::from(5));
         assert_eq!(seen.absent_since(&key), Some(Timestamp::from(5)));
-        seen.note_packet(key, Timestamp::from(6));
+        seen.note_packet(key, Timestamp::from(6), NOW);
         assert_eq!(seen.absent_since(&key), None);
     }
 
@@ -90,8 +97,22 @@ mod tests {
     fn a_flood_of_keys_stays_within_the_bound() {
         let seen = Seen::with_capacity(10);
         for _ in 0..200 {
-            seen.note_packet(Keypair::random().public_key(), Timestamp::from(1));
+            seen.note_packet(Keypair::random().public_key(), Timestamp::from(1), NOW);
         }
         assert!(seen.highest.len() <= 10);
+    }
+
+    #[test]
+    fn what_was_noted_by_a_clock_that_stood_wrong_locks_nothing() {
+        let seen = Seen::with_capacity(10);
+        let key = Keypair::random().public_key();
+        let [right, wrong] =
+            [1_700_000_000, 2_000_000_000].map(|s: u64| Timestamp::from(s * 1_000_000));
+        seen.note_packet(key, wrong, wrong);
+        assert_eq!(seen.highest(&key, wrong), Some(wrong));
+        assert_eq!(seen.highest(&key, right), None);
+        seen.note_packet(key, right, right);
+        assert_eq!(seen.highest(&key, right), Some(right));
+        assert_eq!(seen.highest(&key, wrong), Some(right));
     }
 }

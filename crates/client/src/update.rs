@@ -134,7 +134,8 @@ impl Client {
         let mut ours: Vec<SignedPacket> = Vec::new();
         for attempts in 1.. {
             let zone = self.read_zone(&key).await?;
-            let (packet, cas) = make(&zone, keypair, &ours, engine.seen.highest(&key), &mut edit)?;
+            let seen = engine.seen.highest(&key, Timestamp::clock());
+            let (packet, cas) = make(&zone, keypair, &ours, seen, &mut edit)?;
             ours.push(packet.clone());
             let lost = match self.publish_report(&packet, cas).await {
                 Ok(report) => return Ok(Updated { packet, report, attempts }),

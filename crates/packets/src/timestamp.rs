@@ -22,21 +22,25 @@ pub struct Timestamp(u64);
 /// The largest value that [`Timestamp::now`] has given out in this process.
 static LATEST: AtomicU64 = AtomicU64::new(0);
 
+/// How far the clock may be set back and the timestamps go on from where they were: as far ahead as relays accept.
+const SET_BACK: u64 = 2 * 60 * 60 * 1_000_000;
+
 impl Timestamp {
     /// The last microsecond of the year 9999: HTTP dates end there, and so do the timestamps that we accept.
     pub const MAX: Self = Self(253_402_300_799_999_999);
 
     /// The clock's time, or one microsecond more than the last call gave: no two calls in a process return the same
-    /// value, whatever the threads and whatever the clock does. A clock before 1970 counts as 1970.
+    /// value, whatever the threads, also where the clock is set back a little. A clock before 1970 counts as 1970.
+    ///
+    /// A clock that is set back by more than two hours stood wrong before, and what it gave out is not continued: relays
+    /// would refuse what is signed so far ahead for as long as the process runs.
     #[must_use]
     pub fn now() -> Self {
         let clock = Self::clock().0;
         let previous = LATEST
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| {
-                Some(clock.max(last.saturating_add(1)))
-            })
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last, clock)))
             .unwrap_or_else(|last| last);
-        Self(clock.max(previous.saturating_add(1)))
+        Self(next(previous, clock))
     }
 
     /// The clock's time as it stands: for the age of what was seen, not for signing.
@@ -211,6 +215,11 @@ pub enum TimestampError {
         /// The timestamp.
         micros: u64,
     },
+}
+
+/// What comes after `last`, given the clock.
+fn next(last: u64, clock: u64) -> u64 {
+    if last > clock.saturating_add(SET_BACK) { clock } else { clock.max(last.saturating_add(1)) }
 }
 
 #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]

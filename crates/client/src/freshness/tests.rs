@@ -69,15 +69,6 @@ fn with_a_maximum_of_zero_every_cached_packet_has_expired() {
 }
 
 #[test]
-fn a_packet_last_seen_in_the_future_is_fresh_and_breaks_nothing() {
-    let freshness = Freshness::default();
-    let last_seen = Timestamp::now().checked_add(Duration::from_secs(1000)).unwrap();
-    let cached = Cached { last_seen, ..cached(300, 0) };
-    assert!(freshness.is_fresh(&cached, Timestamp::now()));
-    assert_eq!(freshness.expires_in(&cached, Timestamp::now()), 300);
-}
-
-#[test]
 fn an_absence_is_believed_for_its_own_time_only() {
     let now = Timestamp::now();
     let judge = |freshness: Freshness, since| {
@@ -98,4 +89,27 @@ fn only_packets_signed_far_ahead_of_the_clock_are_implausible() {
     assert!(Freshness::is_plausible(now.checked_add(hour).unwrap(), now));
     assert!(!Freshness::is_plausible(now.checked_add(3 * hour).unwrap(), now));
     assert!(!Freshness::is_plausible(Timestamp::MAX, now));
+}
+
+#[test]
+fn a_clock_that_jumps_never_makes_a_packet_or_an_absence_live_longer() {
+    let freshness = Freshness::default().with_negative_ttl(60);
+    let (hour, day) = (Duration::from_secs(3_600), Duration::from_secs(86_400));
+    let right = Timestamp::now();
+    for jump in [hour, day * 30, day * 3_650] {
+        let ahead = right.checked_add(jump).unwrap();
+        // Seen while the clock stood ahead, judged once it was set right, and the other way round.
+        for (seen, now) in [(ahead, right), (right, ahead)] {
+            let packet = packet(&Keypair::random(), right, 300);
+            let cached = Cached { packet, last_seen: seen };
+            assert!(!freshness.is_fresh(&cached, now), "{jump:?}");
+            assert_eq!(freshness.expires_in(&cached, now), 0, "{jump:?}");
+            let absent = freshness.judge(Known::Absent(seen), now, Policy::CacheFirst);
+            assert_eq!(absent, Verdict::AskFirst { or_stale: false }, "{jump:?}");
+        }
+    }
+    // Two machines that share a cache may differ by seconds.
+    let soon = right.checked_add(Duration::from_secs(30)).unwrap();
+    let cached = Cached { packet: packet(&Keypair::random(), right, 300), last_seen: soon };
+    assert_eq!(freshness.expires_in(&cached, right), 300);
 }

@@ -270,7 +270,7 @@ async fn what_is_overtaken_while_it_is_published_is_not_cached() {
     let publishing = publish(&engine, &overtaken, None);
     settle().await;
     // Seen, and evicted from the cache since.
-    engine.seen.note_packet(keypair.public_key(), ago(1));
+    engine.seen.note_packet(keypair.public_key(), ago(1), Timestamp::clock());
     backend.gate.add_permits(1);
     publishing.await.unwrap().unwrap();
     assert!(engine.at_hand(&keypair.public_key(), Policy::CacheOnly).is_none());

@@ -109,3 +109,15 @@ fn sums_that_do_not_fit_are_no_timestamps() {
     assert_eq!(start.saturating_duration_since(Timestamp::MAX), Duration::ZERO);
     assert_eq!(Timestamp::from(9).saturating_duration_since(start), Duration::from_micros(4));
 }
+
+#[test]
+fn after_a_clock_that_stood_far_ahead_is_set_right_its_timestamps_are_not_continued() {
+    let right = 1_700_000_000_000_000;
+    let hour = 3_600_000_000;
+    assert_eq!(next(right - 5, right), right);
+    assert_eq!(next(right, right), right + 1);
+    assert_eq!(next(right + hour, right), right + hour + 1, "an hour that is set back in autumn");
+    for jump in [3 * hour, 24 * 30 * hour, 24 * 3_650 * hour, u64::MAX - right] {
+        assert_eq!(next(right + jump, right), right);
+    }
+}

@@ -137,7 +137,7 @@ async fn check_memory(engine: &Engine, keys: &[PublicKey], before: &str) {
             assert_eq!(cached.packet.public_key(), *key, "{before}");
             assert!(is_plausible(&cached.packet), "{before}: the key is locked");
         }
-        let highest = engine.seen.highest(key);
+        let highest = engine.seen.highest(key, Timestamp::clock());
         assert!(
             highest.is_none_or(|it| Freshness::is_plausible(it, Timestamp::clock())),
             "{before}"
