@@ -19,13 +19,11 @@ mod verb;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::{Arguments, Verb};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::of_this_process();
     // A relay learns from its configuration how to log.
     if !matches!(arguments.verb, Verb::Relay(_)) {
         log::start(arguments.common.verbose);
