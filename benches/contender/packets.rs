@@ -94,6 +94,7 @@ pub(crate) async fn relay(request: &Value) -> Result<Value, Failure> {
         .dht(|node| node.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()))
         .build()?;
     let server = RelayServer::builder(client)
+        .no_rate_limits()
         .max_connections(4_096)
         .bind((std::net::Ipv4Addr::LOCALHOST, 0).into())
         .await?;

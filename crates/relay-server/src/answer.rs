@@ -33,6 +33,11 @@ pub(crate) enum Refusal {
         "the packet's timestamp lies more than two hours ahead; check the clock that signed it"
     )]
     Future,
+    #[error(
+        "the only packet of this key was signed at {}, more than two hours ahead; it is not served before that",
+        timestamp.to_rfc3339()
+    )]
+    FromTheFuture { timestamp: Timestamp },
     #[error("the body has more than {limit} bytes")]
     TooLarge { limit: usize },
     #[error(
@@ -68,6 +73,8 @@ pub(crate) enum Refusal {
     Nothing,
     #[error("the path is too long")]
     TooLong,
+    #[error("a request of HTTP/1.1 has one Host header, with a host")]
+    Host,
     #[error("this path allows {allowed}")]
     Method { allowed: &'static str },
     #[error("the relay is ending")]
@@ -105,6 +112,7 @@ impl Refusal {
             | Self::Future
             | Self::Broken
             | Self::Keys { .. }
+            | Self::Host
             | Self::Condition => StatusCode::BAD_REQUEST,
             Self::TooLarge { .. } | Self::NotStorable { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -115,7 +123,7 @@ impl Refusal {
             Self::Busy | Self::Watches | Self::NowhereStored | Self::NotKept | Self::Ending => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Nothing => StatusCode::NOT_FOUND,
+            Self::Nothing | Self::FromTheFuture { .. } => StatusCode::NOT_FOUND,
             Self::TooLong => StatusCode::URI_TOO_LONG,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
         }

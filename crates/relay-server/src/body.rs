@@ -2,7 +2,9 @@
 //!
 //! Separate because HTTP sees nothing of the rest of the relay.
 
+use std::any::Any;
 use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -14,10 +16,22 @@ use tokio::sync::mpsc;
 #[derive(Debug, Default)]
 pub struct Body(Content);
 
-#[derive(Debug)]
 enum Content {
     Bytes(Bytes),
-    Stream(mpsc::Receiver<Bytes>),
+    Stream {
+        chunks: mpsc::Receiver<Bytes>,
+        /// Dropped when the stream ends.
+        guard: Option<Box<dyn Any + Send + Sync>>,
+    },
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => f.debug_tuple("Bytes").field(bytes).finish(),
+            Self::Stream { .. } => f.write_str("Stream"),
+        }
+    }
 }
 
 impl Default for Content {
@@ -29,7 +43,15 @@ impl Default for Content {
 impl Body {
     /// A body that goes on until the sender is dropped.
     pub(crate) fn stream(chunks: mpsc::Receiver<Bytes>) -> Self {
-        Self(Content::Stream(chunks))
+        Self(Content::Stream { chunks, guard: None })
+    }
+
+    /// Drops `guard` once there will be no more of the body: now, unless it is a stream.
+    pub(crate) fn while_it_lasts(mut self, guard: impl Any + Send + Sync) -> Self {
+        if let Content::Stream { guard: slot, .. } = &mut self.0 {
+            *slot = Some(Box::new(guard));
+        }
+        self
     }
 
     /// What there is to read at once: everything, unless it is a stream.
@@ -37,7 +59,7 @@ impl Body {
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Content::Bytes(bytes) => bytes,
-            Content::Stream(_) => &[],
+            Content::Stream { .. } => &[],
         }
     }
 }
@@ -59,7 +81,7 @@ impl hyper::body::Body for Body {
         match &mut self.0 {
             Content::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Content::Stream(chunks) => {
+            Content::Stream { chunks, .. } => {
                 chunks.poll_recv(context).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
             }
         }
@@ -72,7 +94,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Stream(_) => SizeHint::default(),
+            Content::Stream { .. } => SizeHint::default(),
         }
     }
 }

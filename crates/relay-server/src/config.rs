@@ -252,6 +252,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// How many keys a batch may have at most: their packets take 14 MB as JSON.
+const MOST_IN_A_BATCH: usize = 10_000;
+
 /// The most clients that may be remembered: the memory for them is taken at the start.
 const MOST_REMEMBERED: usize = 1 << 24;
 /// The longest time that may be set, in seconds.
@@ -294,7 +297,6 @@ impl Config {
         Ok(config)
     }
 
-    /// Where HTTP is served.
     /// Reads the files for HTTPS that the configuration names, as a start or a reload would, and puts them away.
     ///
     /// # Errors
@@ -303,6 +305,7 @@ impl Config {
         Certificates::load(&self.tls).map(drop)
     }
 
+    /// Where HTTP is served.
     pub(crate) fn http_addresses(&self) -> Vec<SocketAddr> {
         self.http.bind.iter().map(|ip| SocketAddr::new(*ip, self.http.port)).collect()
     }
@@ -330,6 +333,8 @@ impl Config {
             (http.body_timeout_seconds > 0, "[http] body_timeout_seconds must be at least 1"),
             (http.write_timeout_seconds > 0, "[http] write_timeout_seconds must be at least 1"),
             (http.max_lookups > 0, "[http] max_lookups must be at least 1"),
+            // The body of a batch may be as long as so many keys take.
+            (http.max_batch <= MOST_IN_A_BATCH, "[http] max_batch must be at most 10,000"),
             (
                 self.rate_limiter.remembered <= MOST_REMEMBERED,
                 "[rate_limiter] remembered must be at most 16,777,216, which take half a GiB",

@@ -2,20 +2,24 @@
 //!
 //! Separate from the answers, because whoever holds a connection open and says nothing never gets one.
 
+mod answers;
+mod bell;
+mod pace;
 mod patient;
 
 use std::collections::HashMap;
-use std::convert::Infallible;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -29,6 +33,9 @@ use crate::limits::{Peer, Source};
 use crate::service::{Relay, RelayService};
 use crate::tls::Certificates;
 
+use answers::Connection;
+use bell::Bell;
+use pace::{Late, Pace};
 use patient::Patient;
 
 /// What a connection may send before its first answer, and what it may keep unread: far more than a request has.
@@ -218,14 +225,25 @@ impl Guest {
             Stream::Http(stream) => self.answer(stream, service, stopped).await,
             #[cfg(unix)]
             Stream::Unix(stream) => self.answer(stream, service, stopped).await,
+            // Boxed so that connections without TLS do not pay for the space that it needs.
             Stream::Https(stream, certificates) => {
-                let secured = certificates.acceptor().accept(stream);
-                match timeout(self.place.doorman.limits.head, secured).await {
-                    Ok(Ok(stream)) => self.answer(stream, service, stopped).await,
-                    Ok(Err(error)) => tracing::trace!(%error, "a TLS handshake failed"),
-                    Err(_late) => tracing::trace!("a TLS handshake took too long"),
-                }
+                Box::pin(self.answer_secured(stream, &certificates, service, stopped)).await;
             }
+        }
+    }
+
+    async fn answer_secured(
+        &self,
+        stream: TcpStream,
+        certificates: &Certificates,
+        service: RelayService,
+        stopped: watch::Receiver<bool>,
+    ) {
+        let secured = certificates.acceptor().accept(stream);
+        match timeout(self.place.doorman.limits.head, secured).await {
+            Ok(Ok(stream)) => self.answer(stream, service, stopped).await,
+            Ok(Err(error)) => tracing::trace!(%error, "a TLS handshake failed"),
+            Err(_late) => tracing::trace!("a TLS handshake took too long"),
         }
     }
 
@@ -236,27 +254,53 @@ impl Guest {
         service: RelayService,
         mut stopped: watch::Receiver<bool>,
     ) {
-        let (limits, peer) = (self.place.doorman.limits, self.peer);
-        let answers = service_fn(move |request| {
-            let service = service.clone();
-            async move { Ok::<_, Infallible>(service.answer(peer, request).await) }
-        });
+        let limits = self.place.doorman.limits;
+        let connection = Connection { service, peer: self.peer, pace: Pace::begin() };
+        let connection = Arc::new(connection);
+        let pace = &connection.pace;
+        let answers = service_fn(|request| answers::answer(connection.clone(), request));
         let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits.head)
+            // How long a head may take is watched by our own clock, which is not set anew for every request.
+            .header_read_timeout(None)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Patient::new(stream, limits.write)), answers);
-        let mut served = pin!(served);
-        tokio::select! {
-            ended = &mut served => return ended_with(ended),
-            () = until(&mut stopped) => {}
-            () = sleep(limits.lifetime) => {}
+        let (mut served, mut bell) = (pin!(served), Bell::new());
+        let mut over = pin!(async {
+            tokio::select! {
+                () = until(&mut stopped) => Over::Last,
+                late = pace.late(limits.head, limits.lifetime) => match late {
+                    Late::Head => Over::Now,
+                    Late::Lifetime => Over::Last,
+                },
+            }
+        });
+        let ended = poll_fn(|context| match served.as_mut().poll(context) {
+            Poll::Ready(ended) => Poll::Ready(Ok(ended)),
+            Poll::Pending => bell.poll(over.as_mut(), context).map(Err),
+        });
+        match ended.await {
+            Ok(ended) => return ended_with(ended),
+            Err(Over::Now) => return tracing::trace!("a request took too long to arrive"),
+            Err(Over::Last) => {}
         }
         served.as_mut().graceful_shutdown();
-        if let Ok(ended) = timeout(limits.last_request, served).await {
-            ended_with(ended);
-        }
+        // Whoever has begun a request may finish it.
+        let last = async {
+            tokio::select! {
+                ended = &mut served => ended_with(ended),
+                _late = pace.late(limits.head, limits.last_request) => {}
+            }
+        };
+        last.await;
     }
+}
+
+/// Why a connection comes to its end before its client ends it.
+enum Over {
+    /// A head did not arrive in time.
+    Now,
+    /// Its time is over, or the relay's: what runs may end, and nothing follows.
+    Last,
 }
 
 /// Clients that break off or send nonsense are their own concern; whoever debugs one sees it.

@@ -11,6 +11,7 @@ use hyper::StatusCode;
 
 use crate::limits::Kind;
 use crate::route::Route;
+use crate::spread::Spread;
 
 /// The upper ends, in microseconds, of the classes into which answers fall by the time they took.
 const CLASSES: [u64; 10] =
@@ -64,11 +65,23 @@ struct Answers {
     micros: AtomicU64,
 }
 
+impl Answers {
+    fn counters(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.by_status.iter().chain(&self.by_time).chain([&self.micros])
+    }
+
+    fn add(&self, others: &Self) {
+        for (sum, counter) in self.counters().zip(others.counters()) {
+            sum.fetch_add(counter.load(Relaxed), Relaxed);
+        }
+    }
+}
+
 /// What has been counted since the start.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     since: Instant,
-    answers: [Answers; 6],
+    answers: Spread<[Answers; 6]>,
     limited: [AtomicU64; 2],
     searches: AtomicU64,
     pub(crate) accepted: AtomicU64,
@@ -93,7 +106,7 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
             since: Instant::now(),
-            answers: Default::default(),
+            answers: Spread::new(Default::default),
             limited: Default::default(),
             searches: AtomicU64::default(),
             accepted: AtomicU64::default(),
@@ -110,7 +123,7 @@ impl Metrics {
     /// Counts an answer.
     pub(crate) fn answered(&self, subject: Subject, status: StatusCode, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let Some(answers) = self.answers.get(subject as usize) else { return };
+        let Some(answers) = self.answers.here().get(subject as usize) else { return };
         let class = CLASSES.partition_point(|end| *end < micros);
         for counter in
             [answers.by_status.get(usize::from(status.as_u16() / 100)), answers.by_time.get(class)]
@@ -184,9 +197,21 @@ impl Metrics {
         text
     }
 
+    /// What all threads have counted.
+    fn answers_in_all(&self) -> [Answers; 6] {
+        let all: [Answers; 6] = Default::default();
+        for of_thread in self.answers.iter() {
+            for (sum, answers) in all.iter().zip(of_thread) {
+                sum.add(answers);
+            }
+        }
+        all
+    }
+
     fn write_answers(&self, text: &mut String) {
         family(text, "responses_total", "counter", "Answers, by what was asked and how it ended.");
-        for ((_, name), answers) in Subject::ALL.iter().zip(&self.answers) {
+        let all = self.answers_in_all();
+        for ((_, name), answers) in Subject::ALL.iter().zip(&all) {
             for (class, counter) in answers.by_status.iter().enumerate().skip(2) {
                 let _ = writeln!(
                     text,
@@ -196,7 +221,7 @@ impl Metrics {
             }
         }
         family(text, "response_seconds", "histogram", "How long answers took.");
-        for ((_, name), answers) in Subject::ALL.iter().zip(&self.answers) {
+        for ((_, name), answers) in Subject::ALL.iter().zip(&all) {
             let mut sum = 0_u64;
             for (index, counter) in answers.by_time.iter().enumerate() {
                 sum = sum.saturating_add(counter.load(Relaxed));

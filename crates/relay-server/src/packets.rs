@@ -18,6 +18,7 @@ use crate::answer::{self, Refusal};
 use crate::body::Body;
 use crate::conditional::{expected_timestamp, not_modified};
 use crate::limits::{Kind, Source};
+use crate::names;
 use crate::route::parameter;
 use crate::service::{Relay, Settings};
 
@@ -30,10 +31,16 @@ pub(crate) async fn get(
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
-    let key = parse_key(key)?;
+    let (text, known) = (key, names::recall(key));
+    let key = known.map_or_else(|| parse_key(text), Ok)?;
     let policy = parse_policy(query)?;
     let cached = match at_hand(&relay.client, &key, policy) {
-        Some(cached) => cached,
+        Some(cached) => {
+            if known.is_none() {
+                names::note(text, key);
+            }
+            cached
+        }
         // Boxed so that a hit in memory does not pay for the space that a search needs.
         None => Box::pin(find(relay, settings, source, &key, policy)).await?,
     };
@@ -48,8 +55,9 @@ fn at_hand(client: &Client, key: &PublicKey, policy: protocol::Policy) -> Option
 }
 
 fn suffices(client: &Client, key: &PublicKey, policy: protocol::Policy, cached: &Cached) -> bool {
-    // A cache is trusted to store, not to tell keys apart.
+    // A cache is trusted to store, not to tell keys apart, nor to know the time.
     cached.packet.public_key() == *key
+        && Freshness::is_plausible(cached.packet.timestamp(), Timestamp::clock())
         && match policy {
             protocol::Policy::CacheOnly => true,
             protocol::Policy::CacheFirst => client.freshness().is_fresh(cached, Timestamp::clock()),
@@ -111,6 +119,10 @@ pub(crate) async fn ask(
             search.await
         }
     }?;
+    // The client hands it out where there is nothing better; whoever asks a relay would take it for current.
+    if !Freshness::is_plausible(found.packet.timestamp(), Timestamp::clock()) {
+        return Err(Refusal::FromTheFuture { timestamp: found.packet.timestamp() });
+    }
     relay.watches.offer(&found.packet);
     Ok(Cached { packet: found.packet, last_seen: found.last_seen })
 }

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::limits::{Allowances, Kind, Lookups, Peer, RateLimits, Source, source_of};
 use crate::metrics::{Metrics, Subject};
 use crate::route::Route;
+use crate::spread::Spread;
 use crate::watches::Watches;
 use crate::{batch, packets, page, records, status, watches};
 
@@ -37,7 +38,7 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
 
 /// What may change while the relay runs, ready to use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) allowances: Allowances,
@@ -60,7 +61,7 @@ pub(crate) struct Relay {
     pub(crate) client: Client,
     /// Whether the client's cache outlives the process, so that 204 means that it holds the packet.
     pub(crate) durable: bool,
-    settings: RwLock<Arc<Settings>>,
+    settings: Spread<RwLock<Arc<Settings>>>,
     pub(crate) limits: RateLimits,
     pub(crate) lookups: Lookups,
     pub(crate) metrics: Metrics,
@@ -81,7 +82,10 @@ impl Relay {
             client,
             durable,
             limits: RateLimits::new(config.rate_limiter.remembered),
-            settings: RwLock::new(Arc::new(Settings::new(config))),
+            settings: {
+                let settings = Settings::new(config);
+                Spread::new(|| RwLock::new(Arc::new(settings.clone())))
+            },
             lookups: Lookups::default(),
             metrics: Metrics::new(),
             watches: Watches::default(),
@@ -92,20 +96,22 @@ impl Relay {
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
         // Nothing panics while it holds the lock, which only ever swaps a pointer.
-        self.settings.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.settings.here().read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn set(&self, config: Config) {
-        let settings = Arc::new(Settings::new(config));
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.replace_settings(&Settings::new(config));
     }
 
     /// A finer time than the configuration can say.
     pub(crate) fn set_body_timeout(&self, body_timeout: Duration) {
-        let old = self.settings();
-        let settings =
-            Settings { config: old.config.clone(), allowances: old.allowances, body_timeout };
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.replace_settings(&Settings { body_timeout, ..(*self.settings()).clone() });
+    }
+
+    fn replace_settings(&self, settings: &Settings) {
+        for copy in self.settings.iter() {
+            *copy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.clone());
+        }
     }
 }
 
@@ -169,10 +175,16 @@ impl RelayService {
         } else {
             Refusal::Nothing.into_response()
         };
-        let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        for_every_origin(response.headers_mut());
         relay.metrics.answered(subject, response.status(), begun.elapsed());
+        response
+    }
+
+    /// Answers a request that is none.
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Body> {
+        let mut response = refusal.into_response();
+        for_every_origin(response.headers_mut());
+        self.relay.metrics.answered(Subject::Other, response.status(), Duration::ZERO);
         response
     }
 
@@ -257,6 +269,12 @@ impl Question<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Lets the scripts of every page read the answer.
+fn for_every_origin(headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
 }
 
 fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {

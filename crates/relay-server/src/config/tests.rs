@@ -97,6 +97,7 @@ fn settings_that_do_not_fit_together_are_refused() {
         "[tls]\nkey = 'k.pem'",
         "[http]\nbind = []",
         "[http]\nmax_connections = 0",
+        "[http]\nmax_batch = 10_001",
         "[watch]\nrefresh_seconds = 0",
         "[watch]\nheartbeat_seconds = 9223372036854775807",
         "[http]\nhead_timeout_seconds = 31_536_001",
