@@ -18,7 +18,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One request over a connection of its own: the status of the answer, 0 where there is none.
-fn ask(url: &str, method: &str, path: &str, body: &[u8]) -> u16 {
+pub(crate) fn ask(url: &str, method: &str, path: &str, body: &[u8]) -> u16 {
     let address = url.trim_start_matches("http://").trim_end_matches('/');
     let answer = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(address)?;
@@ -125,8 +125,10 @@ fn publish(url: &str, acknowledged: &mpsc::Sender<String>, over: &AtomicBool) {
 fn what_was_acknowledged_before_a_signal_or_a_kill_is_there_afterwards() {
     let (_testnet, first) = Running::start(&["testnet", "--nodes", "5"]);
     let bootstrap = first["bootstrap"][0].as_str().unwrap();
-    for (engine, signal) in [("disk", "TERM"), ("disk", "KILL"), ("lmdb", "TERM"), ("lmdb", "KILL")]
-    {
+    let rounds = std::env::var("MAINSTAY_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let ways = [("disk", "TERM"), ("disk", "KILL"), ("lmdb", "TERM"), ("lmdb", "KILL")];
+    let (mut promised, mut longest) = (0, [Duration::ZERO; 2]);
+    for (engine, signal) in ways.into_iter().cycle().take(rounds.unwrap_or(ways.len())) {
         let folder = tempfile::tempdir().unwrap();
         let file = write(
             folder.path(),
@@ -154,18 +156,29 @@ fn what_was_acknowledged_before_a_signal_or_a_kill_is_there_afterwards() {
                 (0..25).map(|_| acknowledged.recv_timeout(PATIENCE).unwrap()).collect();
             let begun = Instant::now();
             relay.end(signal);
-            println!("{engine}: ended in {:?} on {signal}, under load", begun.elapsed());
+            longest[0] = longest[0].max(begun.elapsed());
             over.store(true, Ordering::Relaxed);
             publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
             keys.extend(acknowledged.try_iter());
             keys
         });
+        let begun = Instant::now();
         let (_relay, started) = Running::start(&["relay", "--config", &file]);
+        longest[1] = longest[1].max(begun.elapsed());
         let url = started["url"].as_str().unwrap();
         for key in &keys {
             let status = ask(url, "GET", &format!("/{key}?policy=CacheOnly"), b"");
             assert_eq!(status, 200, "{engine}, {signal}: {key} of {} is lost", keys.len());
         }
+        promised += keys.len();
+    }
+    let [ended, started] = longest;
+    println!(
+        "{promised} acknowledged, none lost; ended in {ended:?} at most, and started in {started:?}"
+    );
+    if rounds.is_some() {
+        assert!(ended <= Duration::from_secs(5), "it took {ended:?} to end");
+        assert!(started <= Duration::from_secs(1), "it took {started:?} to start");
     }
 }
 

@@ -6,6 +6,7 @@ mod batches;
 mod browser;
 mod limits;
 mod page;
+mod poison;
 mod status;
 mod watches;
 
@@ -366,6 +367,24 @@ async fn connections_that_say_nothing_are_closed() {
         let closed = tokio::time::timeout(Duration::from_secs(20), rest(&mut stream)).await;
         let said = closed.unwrap_or_else(|_| panic!("held open after {}", sent.escape_ascii()));
         assert!(said.starts_with(answer), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_its_one_host_is_refused_and_scripts_can_read_why() {
+    let relay = Relay::start().await;
+    for (version, hosts, status) in [
+        ("1.1", "Host: x\r\n", "200"),
+        ("1.1", "", "400"),
+        ("1.1", "Host: x\r\nHost: x\r\n", "400"),
+        ("1.1", "Host: x/y\r\n", "400"),
+        ("1.0", "", "200"),
+    ] {
+        let request = format!("GET /health HTTP/{version}\r\n{hosts}Connection: close\r\n\r\n");
+        let mut stream = connected(&relay, request.as_bytes()).await;
+        let answer = rest(&mut stream).await;
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{request}");
+        assert!(answer.to_ascii_lowercase().contains("access-control-allow-origin: *"), "{answer}");
     }
 }
 

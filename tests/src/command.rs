@@ -119,6 +119,12 @@ impl Running {
         told
     }
 
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name (`HUP`), and goes on.
     ///
     /// # Panics
