@@ -112,8 +112,9 @@ fn connections_that_are_open_take_little_memory() {
 
 /// Begins a request and adds a byte from time to time; how long until the relay has had enough.
 async fn linger(address: SocketAddr, number: usize) -> Duration {
-    let mut stream = connect(address, number).await;
+    // From before it is connected: when that is, the relay may know sooner than this busy process.
     let begun = Instant::now();
+    let mut stream = connect(address, number).await;
     let mut drip = tokio::time::interval(Duration::from_secs(1));
     let mut answer = [0; 64];
     // It may be cut off at the first byte.

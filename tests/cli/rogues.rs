@@ -79,7 +79,7 @@ impl World {
                 let world = world.clone();
                 // Whoever hangs up ends the answer.
                 std::thread::spawn(move || {
-                    drop(world.answer(stream, conduct, &address.to_string()))
+                    drop(world.answer(stream, conduct, &address.to_string()));
                 });
             }
         });

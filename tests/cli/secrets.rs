@@ -21,8 +21,10 @@ const PASSPHRASE: &str = "korrekt-batterie-pferd-klammer";
 impl Secret {
     fn write(folder: &Path, name: &str, byte: u8) -> Self {
         // No byte of it repeats, so that every part of it can be told from chance.
-        let bytes =
-            std::array::from_fn(|index| byte.wrapping_mul(31).wrapping_add(index as u8 * 7));
+        let mut bytes = [byte.wrapping_mul(31); 32];
+        for (index, byte) in (0_u8..).zip(&mut bytes) {
+            *byte = byte.wrapping_add(index * 7);
+        }
         let file = folder.join(name);
         let keypair = Keypair::from_secret_key(&bytes);
         std::fs::write(&file, hex(&bytes)).unwrap();

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use mainstay::Timestamp;
 
 /// Names that only their owner controls: sign DNS records with a key, publish and resolve them.
@@ -20,42 +20,6 @@ pub(crate) struct Arguments {
     pub(crate) common: Options,
     #[command(subcommand)]
     pub(crate) verb: Verb,
-}
-
-/// The common options without a meaning for a verb, by their ids; its help leaves them out.
-const MEANINGLESS: [(&[&str], &[&str]); 3] = [
-    (
-        &["key", "sign", "verify", "completions"],
-        &["bootstrap", "relay", "no_dht", "no_relays", "timeout"],
-    ),
-    (&["testnet", "demo"], &["bootstrap", "relay", "no_dht", "no_relays"]),
-    (&["node", "relay"], &["relay", "no_dht", "no_relays", "timeout"]),
-];
-
-impl Arguments {
-    /// The words of this process, or the end of it with what is wrong with them.
-    pub(crate) fn of_this_process() -> Self {
-        let matches = Self::with_fitting_help().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-    }
-
-    /// The definition, in which the help of a verb shows only what has a meaning there.
-    fn with_fitting_help() -> clap::Command {
-        let mut command = Self::command();
-        // The common options are given to the verbs only here.
-        command.build();
-        for (verbs, options) in MEANINGLESS {
-            for verb in verbs {
-                command = command.mut_subcommand(verb, |mut verb| {
-                    for option in options {
-                        verb = verb.mut_arg(option, |option| option.hide(true));
-                    }
-                    verb
-                });
-            }
-        }
-        command
-    }
 }
 
 /// What every verb understands.
@@ -102,8 +66,14 @@ pub(crate) enum Verb {
     /// Keep the names of a folder alive: put their packets again before they are forgotten
     Republish(Republish),
     /// Run a DHT node until interrupted
+    #[command(
+        after_help = "A node asks no relay: of the common options --relay, --no-relays and --timeout change nothing or are refused."
+    )]
     Node(Node),
     /// Run an HTTP relay until interrupted
+    #[command(
+        after_help = "A relay asks the DHT and no other relay: of the common options --relay, --no-relays and --timeout change nothing or are refused."
+    )]
     Relay(Relay),
     /// Run a DHT of many nodes and a relay on loopback until interrupted
     Testnet(Testnet),
@@ -339,22 +309,6 @@ mod tests {
             assert!(arguments.common.json);
             assert_eq!(arguments.common.timeout.as_millis(), 1500);
             assert!(matches!(arguments.verb, Verb::Resolve(resolve) if resolve.kind == "TXT"));
-        }
-    }
-
-    #[test]
-    fn the_help_of_a_verb_has_the_options_that_it_uses() {
-        let mut command = Arguments::with_fitting_help();
-        for (verb, shown, hidden) in [
-            ("relay", &["--bootstrap", "--json"][..], &["--relay", "--no-relays", "--timeout"][..]),
-            ("verify", &["--json"], &["--bootstrap", "--timeout"]),
-            ("resolve", &["--bootstrap", "--relay", "--timeout"], &[]),
-        ] {
-            let verb = command.find_subcommand_mut(verb).unwrap();
-            let help = verb.render_long_help().to_string();
-            let has = |option: &str| help.split_whitespace().any(|word| word == option);
-            assert!(shown.iter().all(|option| has(option)), "{help}");
-            assert!(!hidden.iter().any(|option| has(option)), "{help}");
         }
     }
 

@@ -19,11 +19,13 @@ mod verb;
 
 use std::process::ExitCode;
 
+use clap::Parser;
+
 use crate::args::{Arguments, Verb};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::of_this_process();
+    let arguments = Arguments::parse();
     // A relay learns from its configuration how to log.
     if !matches!(arguments.verb, Verb::Relay(_)) {
         log::start(arguments.common.verbose);
