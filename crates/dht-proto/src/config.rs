@@ -140,10 +140,13 @@ pub struct LimitConfig {
     pub bytes_per_address: u32,
     /// Bytes of replies to one network, proven or not. Default: 10,000.
     pub bytes_per_network: u32,
-    /// Bytes of replies to everybody together, of which unproven addresses get half. Default: 1,000,000.
+    /// Bytes of replies to everybody together, of which unproven addresses get half; a reply counts as 64 at least.
+    /// Default: 1,000,000.
     pub bytes_in_total: u32,
-    /// How many budgets are kept, eight bytes each. Addresses are spread over them by a keyed hash, and two that
-    /// fall together share one. Default: 2,048.
+    /// How many budgets are kept, eight bytes each, in sets of eight. A keyed hash gives a sender its set; while more
+    /// than eight are in use there, a newcomer shares the one used least. With one for every 500 of
+    /// [`bytes_in_total`](Self::bytes_in_total) a flood spends that before it starves anybody by sharing.
+    /// Default: 2,048.
     pub remembered: usize,
 }
 

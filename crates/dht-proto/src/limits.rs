@@ -1,34 +1,29 @@
 //! How much strangers are sent: answers and their bytes, to one host, one network and everybody.
 //! Apart from the server, which is only asked when there is budget left and sends only what fits into it.
 
-use std::hash::Hasher as _;
+mod budgets;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use siphasher::sip::SipHasher13;
-
+use self::budgets::Budgets;
 use crate::LimitConfig;
 use crate::scope::Group;
 
 /// The budgets of all strangers.
 ///
 /// A budget is one instant: when it will be full again. An answer moves it by the time in which that answer is earned
-/// anew, and is not sent if that leads too far into the future. Budgets stand in a table of fixed size, in the place
-/// that a keyed hash gives; two that fall together share one. So nothing that strangers do makes the table grow or
-/// lets one of them be forgotten, which an attacker would otherwise arrange by asking from many invented addresses.
+/// anew, and is not sent if that leads too far into the future. The table of budgets has a fixed size; see [`Budgets`].
 #[derive(Debug)]
 pub(crate) struct Limits {
     began: Instant,
-    key: [u8; 16],
     host: Rate,
     network: Rate,
     per_reply: [Rate; 2],
     proven_reply: Rate,
     total: Rate,
     unproven_total: Rate,
-    /// Nothing before the first stranger comes.
-    slots: Vec<u64>,
-    remembered: usize,
+    budgets: Budgets,
     total_full_at: u64,
     unproven_full_at: u64,
 }
@@ -42,6 +37,9 @@ struct Rate(u64);
 const SAVED: u64 = 2_000_000_000 / 3;
 /// The cost of one answer where one in any second is all that is allowed.
 const WHOLE: u64 = 5_000_000_000 / 3;
+/// As how many bytes the shortest answer counts in the budget of everybody: were short ones cheaper, a flood of them
+/// would put more budgets in debt than the table has.
+const SHORTEST: u64 = 64;
 
 impl Rate {
     /// For at most so many units in any one second.
@@ -58,7 +56,6 @@ impl Limits {
     pub(crate) fn new(config: &LimitConfig, key: [u8; 16], now: Instant) -> Self {
         Self {
             began: now,
-            key,
             host: Rate::at_most(config.bytes_per_address),
             network: Rate::at_most(config.bytes_per_network),
             per_reply: [
@@ -68,8 +65,7 @@ impl Limits {
             proven_reply: Rate::at_most(config.replies_per_proven_address),
             total: Rate::at_most(config.bytes_in_total),
             unproven_total: Rate::at_most(config.bytes_in_total / 2),
-            slots: Vec::new(),
-            remembered: config.remembered.max(2),
+            budgets: Budgets::new(key, config.remembered),
             total_full_at: 0,
             unproven_full_at: 0,
         }
@@ -79,30 +75,27 @@ impl Limits {
     pub(crate) fn has_some(&self, now: Instant, from: SocketAddr, proven: bool) -> bool {
         let now = self.nanos(now);
         let open = |full_at: u64| full_at < now.saturating_add(SAVED);
-        let slot =
-            |group| self.slot(group).is_none_or(|at| self.slots.get(at).is_none_or(|at| open(*at)));
         open(self.total_full_at)
             && (proven || open(self.unproven_full_at))
-            && slot(Group::host(from.ip()))
-            && slot(Group::network(from.ip()))
+            && open(self.budgets.find(Group::host(from.ip()), None).full_at)
+            && open(self.budgets.find(Group::network(from.ip()), None).full_at)
     }
 
     /// Charges an answer of so many bytes, if there is room for it everywhere; else it must not be sent.
     pub(crate) fn charge(&mut self, now: Instant, to: IpAddr, bytes: usize, proven: bool) -> bool {
-        if self.slots.is_empty() {
-            self.slots.resize(self.remembered, 0);
-        }
         let (now, bytes) = (self.nanos(now), bytes as u64);
         let after = |full_at: u64, cost: u64| full_at.max(now).saturating_add(cost);
         let least = if proven { [self.proven_reply, Rate(0)] } else { self.per_reply };
         let costs = [self.host, self.network].map(|rate| rate.cost(bytes));
-        let places = [Group::host(to), Group::network(to)].map(|group| self.slot(group));
+        let host = self.budgets.find(Group::host(to), None);
+        let network = self.budgets.find(Group::network(to), Some(&host));
+        let places = [host, network];
         let mut charged = [0; 2];
         let latest = now.saturating_add(SAVED);
         let fits = |at: &u64| *at <= latest;
         let parts = charged.iter_mut().zip(places).zip(costs).zip(least);
         for (((charged, place), cost), least) in parts {
-            let full_at = place.and_then(|place| self.slots.get(place)).copied().unwrap_or(0);
+            let full_at = place.full_at;
             let (sum, count) = (after(full_at, cost), after(full_at, least.0));
             // One or two answers a second cost more than a budget holds: they are given when it is full.
             let single = full_at <= now && least.0 <= WHOLE;
@@ -111,15 +104,14 @@ impl Limits {
             }
             *charged = sum.max(count);
         }
+        let bytes = bytes.max(SHORTEST);
         let total = after(self.total_full_at, self.total.cost(bytes));
         let unproven = after(self.unproven_full_at, self.unproven_total.cost(bytes));
         if !fits(&total) || !(proven || fits(&unproven)) {
             return false;
         }
         for (place, charged) in places.into_iter().zip(charged) {
-            if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
-                *slot = (*slot).max(charged);
-            }
+            self.budgets.put(place, charged);
         }
         self.total_full_at = total;
         if !proven {
@@ -130,18 +122,6 @@ impl Limits {
 
     fn nanos(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn slot(&self, group: Group) -> Option<usize> {
-        let mut hasher = SipHasher13::new_with_key(&self.key);
-        let (bits, length) = match group {
-            Group::V4(bits, length) => (u64::from(bits), length),
-            Group::V6(bits, length) => (bits, length | 0x80),
-        };
-        hasher.write_u64(bits.to_be());
-        hasher.write_u8(length);
-        let count = u64::try_from(self.slots.len()).ok().filter(|count| *count > 0)?;
-        usize::try_from(hasher.finish() % count).ok()
     }
 }
 

@@ -114,7 +114,7 @@ fn a_flood_of_addresses_neither_grows_the_table_nor_makes_it_forget() {
         let sender = SocketAddr::from(((0x0b00_0000 + n * 7919).to_be_bytes(), 6881));
         limits.charge(now, sender.ip(), 1, false);
     }
-    assert_eq!(limits.slots.len(), 64);
+    assert_eq!(limits.budgets.len(), 64);
     assert!(!limits.charge(now, from(1).ip(), 100, false));
 }
 
@@ -156,8 +156,47 @@ fn whoever_used_a_budget_up_is_known_before_any_work_is_done() {
 }
 
 #[test]
+fn who_shares_a_set_with_a_flood_is_answered_all_the_same() {
+    let victims: Vec<_> =
+        (0..64_u32).map(|n| IpAddr::from((0x5000_0000 + (n << 16)).to_be_bytes())).collect();
+    // Nearly what the budget of the unproven pays for; and, for one that is proven, as much as anybody sends.
+    for (proven, a_milli) in [(false, 4), (true, 50)] {
+        let (mut limits, start) = limits(2048);
+        let (mut asked, mut answered) = (0, 0);
+        let mut sender = 0x0b00_0000_u32;
+        for millis in 0..4000 {
+            let now = start + Duration::from_millis(millis);
+            for _ in 0..a_milli {
+                sender = sender.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                limits.charge(now, IpAddr::from(sender.to_be_bytes()), 30, false);
+            }
+            for victim in victims.iter().skip(usize::try_from(millis).unwrap() % 200).step_by(200) {
+                asked += 1;
+                answered += usize::from(limits.charge(now, *victim, 60, proven));
+            }
+        }
+        assert_eq!((asked, answered), (1280, 1280), "proven: {proven}");
+    }
+}
+
+#[test]
+fn who_is_pushed_out_of_its_place_gains_nothing() {
+    let (mut limits, now) = limits(8);
+    let mut given = std::collections::BTreeMap::<u8, usize>::new();
+    // Eight places, forty hosts and their forty networks, all at once and again and again.
+    for round in 0..200_u64 {
+        let now = now + Duration::from_millis(round * 5);
+        for last in 0..40 {
+            let ip = IpAddr::from([9, 9, last, 1]);
+            *given.entry(last).or_default() += usize::from(limits.charge(now, ip, 100, false));
+        }
+    }
+    assert!(given.values().all(|count| *count <= 12), "{given:?}");
+}
+
+#[test]
 fn nothing_is_kept_before_the_first_stranger() {
     let (limits, now) = limits(2048);
     assert!(limits.has_some(now, from(1), false));
-    assert_eq!(limits.slots.capacity(), 0);
+    assert_eq!(limits.budgets.len(), 0);
 }
