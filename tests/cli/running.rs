@@ -113,6 +113,9 @@ fn a_node_with_a_state_file_is_known_again_and_joins_through_whom_it_knew() {
         }
     };
     let count = |field: &str| known[field].as_u64().unwrap();
+    let late = known["late"].as_object().unwrap();
+    assert!(late["asked_by_us_a_second"]["find_node"].is_number());
+    assert!(known["ask_hops"].is_array() && late["seconds"].as_f64().unwrap() > 0.0);
     let dropped: u64 =
         known["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     assert_eq!(count("received"), count("queries") + count("answers") + count("errors") + dropped);
@@ -130,4 +133,62 @@ fn what_happens_to_a_node_is_told_on_stderr() {
     for name in ["state_set_aside", "settled", "state_saved"] {
         assert!(named(name), "{name}: {told:?}");
     }
+}
+
+#[test]
+fn a_node_whose_log_nobody_reads_goes_on_answering_and_ends_when_told() {
+    let binary = mainstay_tests::command::binary();
+    let mut child = std::process::Command::new(binary)
+        .args(["node", "--listen", "127.0.0.1:0", "--no-bootstrap", "--json", "-vvv"])
+        .args(["--info-every", "0.01"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut lines = std::io::BufReader::new(child.stdout.as_mut().unwrap());
+    std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+    let first: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(first["address"].as_str().unwrap()).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let ping = b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe";
+    // Each of these is a line of the log, and together they are many times what a pipe holds.
+    for _ in 0..200 {
+        for _ in 0..20 {
+            socket.send(b"this is no message of any kind").unwrap();
+        }
+        socket.send(ping).unwrap();
+        let mut buffer = [0; 1500];
+        socket.recv(&mut buffer).expect("it answers although nobody reads what it tells");
+    }
+    let id = child.id().to_string();
+    assert!(
+        std::process::Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success()
+    );
+    // Both pipes are open, full, and read by nobody until it has ended.
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn the_dht_is_asked_from_the_command_line() {
+    let (_testnet, first) = Running::start(&["testnet", "--nodes", "10"]);
+    let bootstrap = first["bootstrap"][0].as_str().unwrap();
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    let ask = |words: &[&str]| json(&[&["dht"], words, &["--bootstrap", bootstrap]].concat(), b"");
+    assert_eq!(ask(&["ping", bootstrap])["id"].as_str().unwrap().len(), 40);
+    assert!(ask(&["find", hash])["nodes"].as_array().unwrap().len() >= 8);
+    let missing = run(&["dht", "peers", hash, "--bootstrap", bootstrap], b"");
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(ask(&["announce", hash, "--port", "7"])["stored"].as_u64().unwrap() >= 8);
+    assert_eq!(ask(&["peers", hash])["peers"], serde_json::json!(["127.0.0.1:7"]));
+    assert_eq!(ask(&["scrape", hash])["downloaders"], 1);
+    let sampled = run(&["dht", "sample", "--json", "--bootstrap", bootstrap], b"");
+    let text = String::from_utf8(sampled.stdout).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (sum, nodes) = lines.split_last().unwrap();
+    assert_eq!((nodes.len(), &sum["answered"], &sum["info_hashes"]), (10, &10.into(), &1.into()));
+    let hashes = nodes.iter().flat_map(|line| line["info_hashes"].as_array().unwrap());
+    assert_eq!(hashes.collect::<Vec<_>>(), [hash]);
 }

@@ -322,3 +322,25 @@ fn a_ping_finds_out_who_is_there() {
     bench.wait(Duration::from_secs(3));
     assert!(matches!(bench.ending(query), Some((Outcome::Nodes(Err(_)), _))));
 }
+
+#[test]
+fn hops_are_the_longest_chain_of_answers_in_the_report_and_in_the_counters() {
+    let peers = Fake::all(5);
+    let mut bench = Bench::knowing(&peers[..1]);
+    let before = bench.node.info().counters;
+    let query = bench.ask(get_of(&item(1, 0)));
+    // Each names the next, as far as the fourth.
+    bench.serve(
+        &mut |peer, query| {
+            let at = peers.iter().position(|other| other.addr == peer.addr)?;
+            let next = if at < 3 { &peers[at + 1..=at + 1] } else { &[] };
+            peer.polite(query, next)
+        },
+        &peers,
+    );
+    let (_, report) = bench.ending(query).unwrap();
+    assert_eq!((report.hops, report.answered), (4, 4));
+    let hops = bench.node.info().counters.since(&before).ask_hops;
+    let counts: Vec<_> = hops.classes().filter(|(_, count)| *count > 0).collect();
+    assert_eq!(counts, [(4, 1)]);
+}

@@ -23,6 +23,7 @@ mod join;
 mod liveness;
 mod lookup;
 mod outage;
+mod private;
 mod republish;
 mod restart;
 mod scripted;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use mainstay::Timestamp;
+use mainstay::dht::Id;
 
 /// Names that only their owner controls: sign DNS records with a key, publish and resolve them.
 ///
@@ -70,6 +71,9 @@ pub(crate) enum Verb {
         after_help = "A node asks no relay: of the common options --relay, --no-relays and --timeout change nothing or are refused."
     )]
     Node(Node),
+    /// Ask the Mainline DHT itself: nodes, peers, samples of what it holds
+    #[command(subcommand)]
+    Dht(DhtVerb),
     /// Run an HTTP relay until interrupted
     #[command(
         after_help = "A relay asks the DHT and no other relay: of the common options --relay, --no-relays and --timeout change nothing or are refused."
@@ -215,7 +219,7 @@ pub(crate) struct Resolve {
 
 #[derive(Debug, Args)]
 pub(crate) struct Node {
-    /// The address to listen on; give one of each family for both
+    /// The address to listen on; give one of each family for both, and further ones for a host with several
     #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:6881")]
     pub(crate) listen: Vec<SocketAddr>,
     /// Serve only while strangers reach this node; find out whether they do
@@ -230,6 +234,48 @@ pub(crate) struct Node {
     /// Start a network of its own: join through nobody
     #[arg(long, conflicts_with = "bootstrap")]
     pub(crate) no_bootstrap: bool,
+}
+
+/// Ask the Mainline DHT itself.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DhtVerb {
+    /// Ask whether a node is at an address
+    Ping {
+        /// Where
+        address: SocketAddr,
+    },
+    /// Find the nodes closest to an id
+    Find {
+        /// 40 hexadecimal digits
+        target: Id,
+    },
+    /// Find who announced an info hash
+    Peers {
+        /// 40 hexadecimal digits
+        info_hash: Id,
+    },
+    /// Announce this host under an info hash
+    Announce {
+        /// 40 hexadecimal digits
+        info_hash: Id,
+        /// Where peers should connect to; the node's own port by default
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// Count who announced an info hash
+    Scrape {
+        /// 40 hexadecimal digits
+        info_hash: Id,
+    },
+    /// Walk through the network, ask every node once which info hashes it holds, and print each once
+    Sample(SampleWalk),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SampleWalk {
+    /// Ask no more nodes than this; the public network has millions
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) nodes: usize,
 }
 
 #[derive(Debug, Args)]

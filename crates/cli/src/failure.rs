@@ -114,8 +114,7 @@ impl Failure {
             return ExitCode::from(self.code());
         }
         let text = self.text();
-        // With stderr gone nobody is left to tell.
-        let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
+        crate::log::say(text.into_bytes());
         ExitCode::from(self.code())
     }
 

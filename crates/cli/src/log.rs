@@ -2,7 +2,9 @@
 //!
 //! Separate, because it must be set up once, before anything runs.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use mainstay_relay_server::{LogConfig, LogFormat};
 use tracing_subscriber::filter::ParseError;
@@ -11,6 +13,40 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::failure::Failure;
+use crate::lines::Lines;
+
+/// How many lines may wait for whoever reads stderr.
+const WAITING: usize = 4096;
+/// How long the end waits for what was not read yet.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Everything on its way to stderr.
+static STDERR: LazyLock<Lines> = LazyLock::new(|| Lines::to(io::stderr(), WAITING));
+
+/// Writes a line to stderr, sooner or later; never waits for who reads it.
+pub(crate) fn say(line: Vec<u8>) {
+    // With stderr gone nobody is left to tell, and whoever speaks goes on.
+    let _ = STDERR.push(line);
+}
+
+/// Waits a moment until everything was written.
+pub(crate) fn finish() {
+    STDERR.finish(PATIENCE);
+}
+
+/// One line of the log, which comes in one piece.
+struct Line;
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        say(line.to_vec());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// The level of the log of a service, which may change while it runs.
 #[derive(Debug)]
@@ -74,10 +110,10 @@ fn asked(verbose: u8) -> Option<String> {
 
 fn begin(filter: EnvFilter, format: LogFormat) -> reload::Handle<EnvFilter, Registry> {
     let (filter, handle) = reload::Layer::new(filter);
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = fmt::layer().with_writer(|| Line);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
-        _ => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        _ => lines.with_ansi(io::stderr().is_terminal()).boxed(),
     };
     // An error means that logging runs already, which is all that is wanted.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();

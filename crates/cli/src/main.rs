@@ -8,6 +8,7 @@ mod args;
 mod failure;
 mod input;
 mod interrupt;
+mod lines;
 mod log;
 mod network;
 mod notify;
@@ -30,10 +31,12 @@ fn main() -> ExitCode {
     if !matches!(arguments.verb, Verb::Relay(_)) {
         log::start(arguments.common.verbose);
     }
-    match run(arguments) {
+    let code = match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
-    }
+    };
+    log::finish();
+    code
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {

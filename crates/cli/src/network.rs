@@ -52,6 +52,9 @@ pub(crate) fn refuse_meaningless(common: &Options, verb: &Verb) -> Result<(), Fa
         Verb::Node(_) => {
             (&["--relay", "--no-dht"], "a node is a node of the DHT, and asks no relay")
         }
+        Verb::Dht(_) => {
+            (&["--relay", "--no-dht", "--no-relays"], "this verb asks the DHT, and no relay")
+        }
         Verb::Relay(_) => (&["--relay"], "a relay asks the DHT, and no other relay"),
         Verb::Publish(_) | Verb::Resolve(_) | Verb::Republish(_) => return Ok(()),
     };

@@ -4,6 +4,7 @@
 
 mod completions;
 mod demo;
+mod dht;
 mod key;
 mod node;
 mod publish;
@@ -30,6 +31,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Resolve(resolve) => resolve::run(common, &resolve).await,
         Verb::Republish(republish) => republish::run(common, &republish).await,
         Verb::Node(node) => node::run(common, &node).await,
+        Verb::Dht(verb) => dht::run(common, &verb).await,
         Verb::Relay(relay) => relay::run(common, &relay).await,
         Verb::Testnet(testnet) => testnet::run(common, &testnet).await,
         Verb::Demo => demo::run(common).await,

@@ -83,4 +83,12 @@ pub enum Ask {
         /// Where in the key space to look.
         target: Id,
     },
+    /// Ask one address which info hashes it holds, and whom it knows near a target: one step of a walk through the
+    /// whole network. Ends as [`Outcome::Samples`](crate::Outcome::Samples) with that one sample.
+    SampleNode {
+        /// Whom to ask.
+        addr: SocketAddr,
+        /// Near what the nodes should be that it names.
+        target: Id,
+    },
 }

@@ -257,7 +257,7 @@ impl Asks {
         let waits = self.held
             && scene.networks.nodes() == 0
             && search.origin != Origin::Upkeep
-            && !matches!(search.goal, Goal::Ping { .. });
+            && search.goal.only().is_none();
         let waits = waits || (legs.is_empty() && self.names_follow);
         if waits && !search.goal.is_reached() {
             self.running.insert(search.id, search);

@@ -78,6 +78,14 @@ pub struct Config {
     /// A put that turns out to be outdated may then have left copies at nodes that knew nothing newer; with `cas`
     /// nothing is stored early. Default: true.
     pub eager_puts: bool,
+    /// Whether only nodes near a target are told what it is, about 64 of the whole network.
+    ///
+    /// Nodes farther off are asked for nodes near another target, which shares four bits more with the true one than
+    /// their own id does: enough to lead on, too little to tell what is looked for. Where near begins follows from
+    /// the estimated size of the network. So whoever runs nodes all over the network learns less of what this one
+    /// looks for; those at the target, who hold the value, learn it still. Costs a value that lies at nodes farther
+    /// off, which are not asked for it, and now and then a few messages. Default: false.
+    pub private_lookups: bool,
     /// How many asks may run at once; one more ends at once as
     /// [`LookupError::Busy`](crate::LookupError::Busy). Default: 4,096.
     pub max_asks: usize,
@@ -183,6 +191,7 @@ impl Default for Config {
             store_at: 16,
             contacts: 4096,
             eager_puts: true,
+            private_lookups: false,
             max_asks: 4096,
             remember_published: 0,
             store: StoreConfig::default(),

@@ -3,6 +3,8 @@
 
 mod histogram;
 
+use std::time::Duration;
+
 use mainstay_krpc::Method;
 
 pub use histogram::Histogram;
@@ -56,6 +58,9 @@ pub struct Counters {
     pub ask_requests: Histogram,
     /// How long each of the owner's asks took, in milliseconds.
     pub ask_times: Histogram,
+    /// How many hops each of the owner's asks took that was answered: the longest chain of answers, each naming the
+    /// next. 1 where only nodes that we knew answered.
+    pub ask_hops: Histogram<true>,
 }
 
 impl Counters {
@@ -68,6 +73,25 @@ impl Counters {
             + self.unserved
             + self.reflected
             + self.unusable
+    }
+
+    /// What was counted after `earlier` was taken from the same node: rates, shares and distributions of late, and not
+    /// since the node began.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        macro_rules! differences {
+            (numbers: $($number:ident),*; parts: $($part:ident),*) => {
+                Self {
+                    $($number: self.$number.saturating_sub(earlier.$number),)*
+                    $($part: self.$part.since(&earlier.$part),)*
+                }
+            };
+        }
+        differences!(
+            numbers: received, sent, queries, answers, errors, malformed, unexpected, limited, unserved, reflected,
+            unusable, served, served_bytes, withheld, timed_out;
+            parts: asked_of_us, asked_by_us, round_trips, ask_requests, ask_times, ask_hops
+        )
     }
 
     /// The share of our requests that nothing came back for, of those that were settled; `None` before any was.
@@ -116,11 +140,75 @@ impl Methods {
         } += 1;
     }
 
+    /// Each method by its name on the wire, and `other`.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let Self { ping, find_node, get_peers, announce_peer, get, put, sample_infohashes, other } =
+            *self;
+        [
+            ("ping", ping),
+            ("find_node", find_node),
+            ("get_peers", get_peers),
+            ("announce_peer", announce_peer),
+            ("get", get),
+            ("put", put),
+            ("sample_infohashes", sample_infohashes),
+            ("other", other),
+        ]
+        .into_iter()
+    }
+
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let Self { ping, find_node, get_peers, announce_peer, get, put, sample_infohashes, other } =
-            *self;
-        ping + find_node + get_peers + announce_peer + get + put + sample_infohashes + other
+        self.iter().map(|(_, count)| count).sum()
+    }
+
+    /// What was counted after `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            ping: self.ping.saturating_sub(earlier.ping),
+            find_node: self.find_node.saturating_sub(earlier.find_node),
+            get_peers: self.get_peers.saturating_sub(earlier.get_peers),
+            announce_peer: self.announce_peer.saturating_sub(earlier.announce_peer),
+            get: self.get.saturating_sub(earlier.get),
+            put: self.put.saturating_sub(earlier.put),
+            sample_infohashes: self.sample_infohashes.saturating_sub(earlier.sample_infohashes),
+            other: self.other.saturating_sub(earlier.other),
+        }
+    }
+
+    /// How many a second, by name, where this is what was counted [since](Self::since) so long ago.
+    pub fn rates(&self, over: Duration) -> impl Iterator<Item = (&'static str, f64)> {
+        let seconds = over.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "a rate needs no more than 52 bits")]
+        let rate = move |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        self.iter().map(move |(name, count)| (name, rate(count)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_shares_of_late_leave_out_what_was_before() {
+        let mut counters = Counters { answers: 90, timed_out: 10, ..Counters::default() };
+        counters.asked_by_us.get = 100;
+        counters.ask_hops.record(3);
+        let earlier = counters;
+        counters.answers += 5;
+        counters.timed_out += 15;
+        counters.asked_by_us.count(&Method::Ping);
+        counters.asked_by_us.get += 19;
+        counters.ask_hops.record(5);
+        let late = counters.since(&earlier);
+        assert_eq!((earlier.dead_share(), late.dead_share()), (Some(0.1), Some(0.75)));
+        assert_eq!((late.asked_by_us.total(), late.asked_of_us.total()), (20, 0));
+        assert_eq!((late.ask_hops.total(), late.ask_hops.quantile(0.5)), (1, Some(5)));
+        let rates: Vec<_> = late.asked_by_us.rates(Duration::from_secs(10)).collect();
+        assert_eq!(rates.len(), 8);
+        assert!(rates.contains(&("ping", 0.1)) && rates.contains(&("get", 1.9)), "{rates:?}");
+        assert!(late.asked_by_us.rates(Duration::ZERO).all(|(_, rate)| rate == 0.0));
     }
 }

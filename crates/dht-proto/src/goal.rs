@@ -9,6 +9,7 @@ use mainstay_keys::{PublicKey, Signature};
 use mainstay_krpc::item::{ImmutableItem, MutableItem, mutable_target};
 use mainstay_krpc::{Id, Method, Response};
 
+use crate::contact::Contact;
 use crate::scope::Filter;
 use crate::{Ask, Event, QueryId, RemoteNode, Samples, Scrape, Source};
 
@@ -18,6 +19,9 @@ const MAX_PEERS: usize = 5000;
 /// How many info hashes are read from one sample; no datagram of ordinary size holds more.
 const MAX_SAMPLES: usize = 75;
 
+/// How many nodes of a family are read from one sample; more than any honest answer names.
+const MAX_NAMED: usize = 32;
+
 /// What is wanted, with the best of it so far.
 #[derive(Debug)]
 pub(crate) enum Goal {
@@ -26,7 +30,7 @@ pub(crate) enum Goal {
     Peers { info_hash: Id, found: BTreeSet<SocketAddr> },
     Nodes { target: Id },
     Ping { addr: SocketAddr },
-    Samples { target: Id, found: Vec<Samples> },
+    Samples { target: Id, only: Option<SocketAddr>, found: Vec<Samples> },
     Scrape { info_hash: Id, found: Box<Scrape> },
     PutMutable { wanted: Wanted, item: MutableItem, cas: Option<i64>, newest: Option<MutableItem> },
     PutImmutable { item: ImmutableItem },
@@ -69,7 +73,12 @@ impl Goal {
             Ask::FindNode { target } => Self::Nodes { target },
             Ask::Ping { addr } => Self::Ping { addr },
             Ask::Scrape { info_hash } => Self::Scrape { info_hash, found: Box::default() },
-            Ask::SampleInfohashes { target } => Self::Samples { target, found: Vec::new() },
+            Ask::SampleInfohashes { target } => {
+                Self::Samples { target, only: None, found: Vec::new() }
+            }
+            Ask::SampleNode { addr, target } => {
+                Self::Samples { target, only: Some(addr), found: Vec::new() }
+            }
         }
     }
 
@@ -85,6 +94,22 @@ impl Goal {
             | Self::Samples { target, .. } => *target,
             // It leads nowhere: there is one node to ask, wherever it stands.
             Self::Ping { .. } => Id::from_bytes([0; 20]),
+        }
+    }
+
+    /// The one address to ask, if nobody else is to be.
+    pub(crate) fn only(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ping { addr } => Some(*addr),
+            Self::Samples { only, .. } => *only,
+            Self::Mutable { .. }
+            | Self::Immutable { .. }
+            | Self::Peers { .. }
+            | Self::Nodes { .. }
+            | Self::Scrape { .. }
+            | Self::PutMutable { .. }
+            | Self::PutImmutable { .. }
+            | Self::Announce { .. } => None,
         }
     }
 
@@ -242,11 +267,12 @@ impl Goal {
                     Worth::Hints
                 }
             }
-            Self::Samples { found, .. } => {
-                if response.samples.is_absent() {
+            Self::Samples { found, only, .. } => {
+                // Who walks wants to know whom it knows, whatever it holds.
+                if response.samples.is_absent() && only.is_none() {
                     return Worth::Hints;
                 }
-                let samples = samples_of(from, response);
+                let samples = samples_of(from, response, filter);
                 found.push(samples.clone());
                 events.push_back(Event::Samples { query, samples });
                 Worth::Value { seq: None }
@@ -384,9 +410,13 @@ fn collect(
     fresh
 }
 
-fn samples_of(node: RemoteNode, response: &Response<'_>) -> Samples {
+fn samples_of(node: RemoteNode, response: &Response<'_>, filter: Filter) -> Samples {
     let interval = Duration::from_secs(u64::from(response.interval.unwrap_or(0)));
     let info_hashes: Vec<Id> = response.samples.iter().take(MAX_SAMPLES).collect();
     let total = response.num.unwrap_or(info_hashes.len() as u64);
-    Samples { node, info_hashes, total, interval }
+    let named = response.nodes.iter().take(MAX_NAMED).map(Contact::from);
+    let named = named.chain(response.nodes6.iter().take(MAX_NAMED).map(Contact::from));
+    let usable = |contact: &Contact| contact.known_id().is_some() && filter.allows(contact.addr());
+    let nodes = named.filter(usable).map(|contact| RemoteNode::from(&contact)).collect();
+    Samples { node, info_hashes, total, interval, nodes }
 }

@@ -228,6 +228,12 @@ impl Network {
         self.reliable_size().map(nodes_of)
     }
 
+    /// How many nodes there are, as far as we can tell: at least those of the table.
+    pub(crate) fn guessed_size(&self) -> u64 {
+        let listed = u64::try_from(self.table.len()).unwrap_or(u64::MAX);
+        self.size.estimate().map_or(0, nodes_of).max(listed)
+    }
+
     fn reliable_size(&self) -> Option<SizeEstimate> {
         /// How unsure the estimate of the network's size may be.
         const MOST_ERROR: f64 = 0.25;

@@ -217,6 +217,9 @@ impl Node {
             let counters = &mut self.wire.counters;
             counters.ask_requests.record(u64::try_from(report.queried).unwrap_or(u64::MAX));
             counters.ask_times.record(whole_millis(report.elapsed));
+            if report.answered > 0 {
+                counters.ask_hops.record(u64::try_from(report.hops).unwrap_or(u64::MAX));
+            }
         }
         Some(event)
     }

@@ -24,6 +24,9 @@ pub struct LookupReport {
     pub invalid: usize,
     /// Answers that held a value that verified, old ones included.
     pub values: usize,
+    /// The longest chain of answers, each naming the next: 1 if only nodes that were known before answered, 0 if
+    /// nobody did.
+    pub hops: usize,
     /// From the ask to its end.
     pub elapsed: Duration,
     /// From the ask to the first value.
@@ -94,8 +97,10 @@ pub struct Samples {
     pub info_hashes: Vec<Id>,
     /// How many it says it holds.
     pub total: u64,
-    /// How long it asks to be left alone.
+    /// How long it asks to be left alone: what it holds is not sampled anew before.
     pub interval: Duration,
+    /// Nodes that it named, near the target it was asked about.
+    pub nodes: Vec<RemoteNode>,
 }
 
 /// Why a lookup could not be made.

@@ -3,6 +3,7 @@
 
 mod ending;
 mod leg;
+mod veil;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

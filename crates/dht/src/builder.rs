@@ -2,7 +2,7 @@
 //! Separate because it is all that runs before there is a task.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,13 @@ use mainstay_dht_proto::{
 use mainstay_krpc::Id;
 use rand::TryRng;
 use rand::rngs::SysRng;
+use tokio::runtime::Handle;
 
 use crate::driver;
 use crate::error::BuildError;
 use crate::extend::Extensions;
 use crate::handle::Dht;
-use crate::listen::Listen;
+use crate::listen::{Listen, Ports};
 use crate::packets::PacketLog;
 use crate::runtime::current_or_background;
 use crate::state::Keeper;
@@ -106,6 +107,21 @@ impl DhtBuilder {
     /// the same to everybody ([BEP 32](https://www.bittorrent.org/beps/bep_0032.html)).
     pub fn bind(mut self, address: SocketAddr) -> Self {
         self.listen.bind(address);
+        self
+    }
+
+    /// Listens on this address, too, with an id, a table and a store of its own: for a host with several addresses
+    /// of one family ([BEP 45](https://www.bittorrent.org/beps/bep_0045.html)); port 0 takes any free one.
+    ///
+    /// It stays one [`Dht`]. Others see a node at each address, which answers from there. A lookup or put goes out from
+    /// one of them, since nodes distrust a host that asks for one target from several addresses: from the first, and
+    /// from a further one while the first is offline or knows nobody. [`Dht::homes`] gives each by itself.
+    ///
+    /// Each further address costs what a node costs. With a [state file](Self::state_file) it has one of its own,
+    /// `FILE.2` for the first further one and so on. The address that others see is learned for each;
+    /// [`id`](Self::id) and [`public_ip`](Self::public_ip) are for the first.
+    pub fn also_bind(mut self, address: SocketAddr) -> Self {
+        self.listen.also_bind(address);
         self
     }
 
@@ -201,6 +217,16 @@ impl DhtBuilder {
         self
     }
 
+    /// Whether lookups and puts tell what they are after to nodes near it only, about 64 of the whole network: those
+    /// farther off are asked for nodes in its direction, and learn a few bits of the target.
+    ///
+    /// Costs a message now and then, and a value whose only copies lie far from its target. Who holds the value, and
+    /// who stands beside them, learns the target still; and nothing hides this node's address. Default: false.
+    pub fn private_lookups(mut self, private: bool) -> Self {
+        self.config.private_lookups = private;
+        self
+    }
+
     /// How much to store for others. Matters in server mode only.
     pub fn store(mut self, caps: StoreConfig) -> Self {
         self.config.store = caps;
@@ -271,7 +297,7 @@ impl DhtBuilder {
     /// # Panics
     ///
     /// If the caller's tokio runtime was built without I/O or without time.
-    pub fn build(mut self) -> Result<Dht, BuildError> {
+    pub fn build(self) -> Result<Dht, BuildError> {
         let (literal, names) = split(&self.bootstrap)?;
         let seed = match self.seed {
             Some(seed) => seed,
@@ -281,29 +307,73 @@ impl DhtBuilder {
         let runtime = current_or_background().map_err(BuildError::Runtime)?;
         let _entered = runtime.enter();
         let ports = self.listen.open(server)?;
-        self.config.ipv4 = ports.ipv4.as_ref().and_then(|port| v4(port.local_addr()));
-        self.config.ipv6 = ports.ipv6.as_ref().and_then(|port| v6(port.local_addr()));
+        let further = self.listen.open_further()?;
+        let mut homes = Vec::new();
+        for (ports, number) in further.into_iter().zip(2_u8..) {
+            let state = self.state.as_ref().map(|path| numbered(path, number));
+            let own =
+                Config { id: None, public_ipv4: None, public_ipv6: None, ..self.config.clone() };
+            let mut seed = seed;
+            if let Some(last) = seed.last_mut() {
+                *last ^= number;
+            }
+            let plan =
+                Plan { config: own, literal: literal.clone(), names: names.clone(), seed, state };
+            homes.push(self.start(&runtime, ports, plan, Vec::new())?);
+        }
+        let state = self.state.clone();
+        let plan = Plan { config: self.config.clone(), literal, names, seed, state };
+        self.start(&runtime, ports, plan, homes)
+    }
+
+    /// Starts the node of some sockets.
+    fn start(
+        &self,
+        runtime: &Handle,
+        ports: Ports,
+        plan: Plan,
+        homes: Vec<Dht>,
+    ) -> Result<Dht, BuildError> {
+        let Plan { mut config, literal, names, seed, state } = plan;
+        config.ipv4 = ports.ipv4.as_ref().and_then(|port| v4(port.local_addr()));
+        config.ipv6 = ports.ipv6.as_ref().and_then(|port| v6(port.local_addr()));
         // With an address at hand, nobody need wait for the name servers.
-        self.config.more_bootstrap = literal.is_empty() && !names.is_empty();
-        self.config.bootstrap = literal;
+        config.more_bootstrap = literal.is_empty() && !names.is_empty();
+        config.bootstrap = literal;
         let now = Instant::now();
         let mut life =
             driver::Life { packets: PacketLog::new(self.packets), ..driver::Life::default() };
         let mut restored = None;
-        if let Some(path) = &self.state {
-            self.config.remember_published = Snapshot::MOST_PUBLISHED;
+        if let Some(path) = &state {
+            config.remember_published = Snapshot::MOST_PUBLISHED;
             let (keeper, snapshot, event) = Keeper::open(path, now)?;
             (life.keeper, restored) = (Some(keeper), snapshot);
             event.into_iter().for_each(|event| life.events.push(event));
         }
-        let mut node = Node::new(self.config, seed, now);
+        let mut node = Node::new(config, seed, now);
         self.extensions.apply(&mut node);
         driver::set_wall_clock(&mut node, now);
         if let Some(snapshot) = restored {
             node.restore(now, &snapshot);
         }
-        Ok(driver::start(&runtime, node, ports, names, life))
+        Ok(driver::start(runtime, node, ports, names, life, homes))
     }
+}
+
+/// What one node of a builder is made from.
+struct Plan {
+    config: Config,
+    literal: Vec<SocketAddr>,
+    names: Vec<Box<str>>,
+    seed: [u8; 32],
+    state: Option<PathBuf>,
+}
+
+/// The state file of a further address.
+fn numbered(path: &Path, number: u8) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
 }
 
 fn owned(addresses: &[impl AsRef<str>]) -> Vec<Box<str>> {

@@ -9,11 +9,13 @@ use std::time::Duration;
 use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot};
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
 use crate::error::{GetError, PutError};
 use crate::event::NodeEvent;
 use crate::packets::Packet;
 use crate::putting::Acknowledged;
+use crate::span;
 use crate::trace::TraceStep;
 
 /// Commands that may wait for the node; whoever comes then waits for room.
@@ -43,6 +45,16 @@ pub(crate) struct NewAsk {
     pub(crate) ticket: u64,
     pub(crate) ask: Ask,
     pub(crate) reply: Reply,
+    /// What happens for it happens in here.
+    pub(crate) span: Span,
+}
+
+impl NewAsk {
+    /// An ask in a span of its own, within the span that this is called in.
+    pub(crate) fn new(ticket: u64, ask: Ask, reply: Reply) -> Self {
+        let span = span::of(&ask);
+        Self { ticket, ask, reply, span }
+    }
 }
 
 /// The answer to a ping.

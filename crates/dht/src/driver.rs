@@ -49,6 +49,7 @@ pub(crate) fn start(
     ports: Ports,
     names: Vec<Box<str>>,
     life: Life,
+    homes: Vec<Dht>,
 ) -> Dht {
     let (commands, command_queue) = mpsc::channel(QUEUE);
     let (cancels, cancel_queue) = mpsc::unbounded_channel();
@@ -77,7 +78,7 @@ pub(crate) fn start(
         }
     };
     runtime.spawn(run.instrument(span));
-    Dht::new(commands, cancels, published)
+    Dht::new(commands, cancels, published, homes)
 }
 
 /// The owner of a node.
@@ -350,7 +351,9 @@ impl Driver {
 
     async fn save_at_last(&mut self) {
         let Some(keeper) = &mut self.life.keeper else { return };
-        if let Some(saved) = keeper.finish(self.node.snapshot(Instant::now(), CONTACTS)).await {
+        let saved = keeper.finish(self.node.snapshot(Instant::now(), CONTACTS)).await;
+        keeper.release();
+        if let Some(saved) = saved {
             self.life.wrote(saved);
         }
     }

@@ -20,6 +20,7 @@ use crate::event::EventStream;
 use crate::info::{Info, Published, Readiness};
 use crate::packets::Packet;
 use crate::putting::Putting;
+use crate::sampling::{SampleConfig, SampleWalk};
 use crate::stream::{GetStream, Start};
 use crate::trace::TraceStream;
 
@@ -60,6 +61,8 @@ struct Shared {
     cancels: mpsc::UnboundedSender<u64>,
     tickets: AtomicU64,
     published: Arc<Published>,
+    /// The nodes at further addresses; they have none themselves.
+    homes: Vec<Dht>,
 }
 
 impl Dht {
@@ -72,9 +75,31 @@ impl Dht {
         commands: mpsc::Sender<Command>,
         cancels: mpsc::UnboundedSender<u64>,
         published: Arc<Published>,
+        homes: Vec<Dht>,
     ) -> Self {
         let tickets = AtomicU64::new(0);
-        Self { shared: Arc::new(Shared { commands, cancels, tickets, published }) }
+        Self { shared: Arc::new(Shared { commands, cancels, tickets, published, homes }) }
+    }
+
+    /// The nodes at the further addresses of this one, in the order of
+    /// [`DhtBuilder::also_bind`]: each with an id, a table, events and figures of its own. Questions to one of them
+    /// go out from its address. They end with this node.
+    pub fn homes(&self) -> &[Self] {
+        &self.shared.homes
+    }
+
+    /// The node that a question goes out from: the first that is heard and knows others.
+    fn home(&self) -> &Self {
+        let serves = |dht: &&Self| {
+            let published = &dht.shared.published;
+            published.nodes() > 0 && published.is_online()
+        };
+        let all = std::iter::once(self).chain(&self.shared.homes);
+        if self.shared.homes.is_empty() {
+            self
+        } else {
+            all.into_iter().find(serves).unwrap_or(self)
+        }
     }
 
     /// The same node for threads without an executor.
@@ -275,6 +300,17 @@ impl Dht {
     }
 }
 
+/// Going through the whole network.
+impl Dht {
+    /// Walks through the network and asks every node it finds once which info hashes it holds
+    /// ([BEP 51](https://www.bittorrent.org/beps/bep_0051.html)); tells each info hash once, and counts the nodes.
+    ///
+    /// The public network has millions of nodes: bound the walk with [`SampleConfig::most_nodes`], or drop it.
+    pub fn sample_walk(&self, config: SampleConfig) -> SampleWalk {
+        SampleWalk::new(self.clone(), config)
+    }
+}
+
 /// Looking at the node, and ending it.
 impl Dht {
     /// A look at the node. Costs a copy: the node is not disturbed.
@@ -287,9 +323,11 @@ impl Dht {
         self.shared.published.local().first()
     }
 
-    /// The addresses that the node listens on, one for each family that is on.
+    /// The addresses that the node listens on: one for each family that is on, then the
+    /// [further](DhtBuilder::also_bind) ones.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        self.shared.published.local().all().collect()
+        let further = self.shared.homes.iter().map(Self::local_addr);
+        self.shared.published.local().all().chain(further).collect()
     }
 
     /// Whether the node has joined: its first bootstrap has settled, and it knows other nodes. False once it is gone.
@@ -361,6 +399,10 @@ impl Dht {
     /// Stops the node, writes its state file, if it has one, and waits until its sockets are closed. All questions
     /// that are open, and all that come after, end with an error. May be called more than once, and at the same time.
     pub async fn shutdown(&self) {
+        for home in &self.shared.homes {
+            // Those have no homes of their own.
+            Box::pin(home.shutdown()).await;
+        }
         let (done, stopped) = oneshot::channel();
         if self.shared.commands.send(Command::Shutdown(done)).await.is_ok() {
             // An error means that the node is gone, which is what was wanted.
@@ -383,10 +425,11 @@ impl Dht {
         reply: impl FnOnce(oneshot::Sender<T>) -> Reply,
     ) -> Option<Question<T>> {
         let (sender, answer) = oneshot::channel();
-        let ticket = self.ticket();
-        let command = Command::Ask(Box::new(NewAsk { ticket, ask, reply: reply(sender) }));
-        self.shared.commands.send(command).await.ok()?;
-        let cancel = CancelOnDrop::new(ticket, self.shared.cancels.clone());
+        let home = self.home();
+        let ticket = home.ticket();
+        let command = Command::Ask(Box::new(NewAsk::new(ticket, ask, reply(sender))));
+        home.shared.commands.send(command).await.ok()?;
+        let cancel = CancelOnDrop::new(ticket, home.shared.cancels.clone());
         Some(Question { answer, cancel })
     }
 
@@ -413,19 +456,20 @@ impl Dht {
     ) -> GetStream<T> {
         let (items, receiver) = mpsc::channel(GetStream::<T>::QUEUE);
         let (settled, report) = oneshot::channel();
-        let ticket = self.ticket();
-        let command = Command::Ask(Box::new(NewAsk { ticket, ask, reply: reply(items, settled) }));
-        let start: Option<Start> = match self.shared.commands.try_send(command) {
+        let home = self.home();
+        let ticket = home.ticket();
+        let command = Command::Ask(Box::new(NewAsk::new(ticket, ask, reply(items, settled))));
+        let start: Option<Start> = match home.shared.commands.try_send(command) {
             Ok(()) => None,
             Err(TrySendError::Full(command)) => {
-                let commands = self.shared.commands.clone();
+                let commands = home.shared.commands.clone();
                 Some(Box::pin(async move { commands.send(command).await.is_ok() }))
             }
             Err(TrySendError::Closed(_)) => {
                 return GetStream::ended(self.clone(), GetError::Shutdown);
             }
         };
-        let cancel = CancelOnDrop::new(ticket, self.shared.cancels.clone());
+        let cancel = CancelOnDrop::new(ticket, home.shared.cancels.clone());
         GetStream::new(self.clone(), start, receiver, report, cancel)
     }
 

@@ -185,6 +185,11 @@ impl Published {
         self.info.read().unwrap_or_else(PoisonError::into_inner).nodes()
     }
 
+    pub(crate) fn is_online(&self) -> bool {
+        let info = self.info.read().unwrap_or_else(PoisonError::into_inner);
+        info.running && info.is_online()
+    }
+
     pub(crate) fn contacts(&self) -> Arc<[SocketAddr]> {
         self.contacts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

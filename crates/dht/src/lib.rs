@@ -29,6 +29,7 @@
 //! - [`DhtBuilder`] says where to listen and whom to join through. Building is synchronous, asks no
 //!   name server, and works outside of a tokio runtime, too.
 //! - [`GetStream`] yields answers as they arrive and ends when the lookup has settled.
+//! - [`SampleWalk`] goes through the whole network and asks every node for a sample of its info hashes.
 //! - [`Putting`] is a put whose caller goes on at its first copy, or when half of them are safe.
 //! - [`Dht::events`] tells what happens to the node; [`DhtBuilder::state_file`] lets it start where it stopped.
 //! - [`Testnet`] is a network of ordinary nodes on loopback.
@@ -55,6 +56,8 @@ mod listen;
 mod packets;
 mod putting;
 mod runtime;
+mod sampling;
+mod span;
 mod state;
 mod stream;
 mod testnet;
@@ -70,6 +73,7 @@ pub use handle::Dht;
 pub use info::Info;
 pub use packets::Packet;
 pub use putting::{Acknowledged, Putting};
+pub use sampling::{SampleConfig, SampleReport, SampleWalk, Sampled};
 pub use state::{StateError, read_state, write_state};
 pub use stream::{GetIter, GetStream};
 pub use testnet::{Testnet, TestnetBuilder};

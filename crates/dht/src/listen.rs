@@ -20,6 +20,8 @@ pub(crate) struct Listen {
     pub(crate) ipv6: bool,
     pub(crate) receive_buffer: Option<usize>,
     exact: Vec<SocketAddr>,
+    /// Addresses beside those, each for a node of its own.
+    further: Vec<SocketAddr>,
 }
 
 /// The sockets of a node; one at least.
@@ -51,6 +53,7 @@ impl Default for Listen {
             ipv6: true,
             receive_buffer: Some(RECEIVE_BUFFER),
             exact: Vec::new(),
+            further: Vec::new(),
         }
     }
 }
@@ -60,6 +63,23 @@ impl Listen {
     pub(crate) fn bind(&mut self, address: SocketAddr) {
         self.exact.retain(|other| other.is_ipv4() != address.is_ipv4());
         self.exact.push(address);
+    }
+
+    /// Wishes for one address more.
+    pub(crate) fn also_bind(&mut self, address: SocketAddr) {
+        self.further.push(address);
+    }
+
+    /// Binds each address that was wished for beside the first ones. Must run inside a tokio runtime.
+    pub(crate) fn open_further(&self) -> Result<Vec<Ports>, BuildError> {
+        let open = |address: &SocketAddr| {
+            let port = self.try_open(*address).map_err(|source| refused(*address, source))?;
+            Ok(match address {
+                SocketAddr::V4(_) => Ports { ipv4: Some(port), ipv6: None },
+                SocketAddr::V6(_) => Ports { ipv4: None, ipv6: Some(port) },
+            })
+        };
+        self.further.iter().map(open).collect()
     }
 
     /// Binds what was wished for. Must run inside a tokio runtime.

@@ -115,6 +115,7 @@ async fn a_lookup_is_explained_and_its_packets_and_figures_are_kept() {
     let counters = dht.info().counters();
     assert_eq!(counters.round_trips.total(), counters.answers);
     assert_eq!((counters.ask_requests.total(), counters.ask_times.total()), (1, 1));
+    assert!((1..=8).contains(&counters.ask_hops.quantile(1.0).unwrap()));
     assert_eq!(
         counters.received,
         counters.queries + counters.answers + counters.errors + counters.dropped()

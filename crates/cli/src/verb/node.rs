@@ -4,14 +4,17 @@
 
 mod told;
 
-use mainstay::dht::{Dht, DhtBuilder, EventStream};
+use std::time::Instant;
+
+use mainstay::dht::{Counters, Dht, DhtBuilder, EventStream};
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::args::{Node, Options};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::{network, output};
+use crate::lines::Lines;
+use crate::{log, network, output};
 
 /// What `node` prints first with `--json`.
 #[derive(Debug, Serialize)]
@@ -56,8 +59,11 @@ pub(crate) async fn run(common: &Options, node: &Node) -> Result<(), Failure> {
 fn configured(common: &Options, node: &Node) -> DhtBuilder {
     let mut builder =
         joined(Dht::builder().server_mode(true).adaptive(node.adaptive), common, node.no_bootstrap);
+    let mut first: Vec<bool> = Vec::new();
     for address in &node.listen {
-        builder = builder.bind(*address);
+        let again = first.contains(&address.is_ipv4());
+        first.push(address.is_ipv4());
+        builder = if again { builder.also_bind(*address) } else { builder.bind(*address) };
     }
     match &node.state {
         Some(file) => builder.state_file(file),
@@ -87,8 +93,7 @@ impl Watch {
     async fn tell(&mut self) {
         while let Some(event) = self.events.next().await {
             let line = if self.json { told::json(&event) } else { told::text(&event) };
-            // With stderr gone nobody is left to tell, and the node goes on.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+            log::say(line.into_bytes());
         }
     }
 }
@@ -99,10 +104,16 @@ async fn inform(dht: &Dht, ticks: Option<Interval>) -> Failure {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     // The first tick comes at once, before there is anything to tell.
     ticks.tick().await;
+    // Who does not read a line in time misses the next.
+    let lines = Lines::to(std::io::stdout(), 1);
+    let mut earlier = (Instant::now(), Counters::default());
     loop {
-        ticks.tick().await;
-        if let Err(failure) = output::json(&told::info(&dht.info())) {
-            return failure;
+        let at = ticks.tick().await.into_std();
+        let info = dht.info();
+        let line = told::info(&info, &earlier.1, at.saturating_duration_since(earlier.0));
+        earlier = (at, info.counters());
+        if let Err(error) = lines.push(format!("{line}\n").into_bytes()) {
+            return Failure::Output(error);
         }
     }
 }

@@ -19,6 +19,7 @@ impl Search {
         report.timed_out += self.stalling;
         report.closest = self.closest();
         report.crowded = self.legs.iter().map(|leg| leg.crowded).sum();
+        report.hops = self.legs.iter().map(super::Leg::hops).max().unwrap_or(0);
         (self.outcome(&report), report)
     }
 

@@ -8,6 +8,7 @@ use mainstay_kad::{Answer, Ending, Lookup, LookupConfig};
 use mainstay_krpc::{AnnouncePort, Method, Put, Response, Want};
 
 use super::Scene;
+use super::veil::Veil;
 use crate::contact::{Contact, Endpoint, kad_id};
 use crate::goal::Goal;
 use crate::network::{FEW, NODES, Network};
@@ -33,6 +34,7 @@ pub(crate) struct Pace {
     visits: usize,
     store_at: usize,
     eager: bool,
+    private: bool,
 }
 
 impl Pace {
@@ -42,6 +44,7 @@ impl Pace {
             visits: config.max_visits,
             store_at: config.store_at.clamp(1, 20),
             eager: config.eager_puts,
+            private: config.private_lookups,
         }
     }
 
@@ -84,7 +87,10 @@ pub(crate) struct Leg {
     pub(crate) closest: Vec<RemoteNode>,
     /// How many nodes were passed over because too many stood near the target.
     pub(crate) crowded: usize,
+    /// How long the longest chain of answers was; known once the walk has settled.
+    hops: usize,
     eager: bool,
+    veil: Option<Veil>,
     state: State,
 }
 
@@ -140,10 +146,10 @@ impl Leg {
         let target = kad_id(&goal.target());
         let mut lookup =
             Lookup::new(target, pace.lookup(goal, network)).excluding(kad_id(&network.id));
-        if let Goal::Ping { addr } = goal {
-            let asked = Family::of(*addr) == network.family
-                && Scope::of(*addr) != Scope::Never
-                && lookup.add_unidentified(Contact::unidentified(*addr));
+        if let Some(addr) = goal.only() {
+            let asked = Family::of(addr) == network.family
+                && Scope::of(addr) != Scope::Never
+                && lookup.add_unidentified(Contact::unidentified(addr));
             return asked.then(|| Self::walking(network.family, goal, pace, lookup));
         }
         let table = &network.table;
@@ -166,16 +172,25 @@ impl Leg {
         for seed in living.into_iter().chain(table.closest_even_failing(&target, failing)) {
             known += usize::from(lookup.add(*seed));
         }
-        (known > 0).then(|| Self::walking(network.family, goal, pace, lookup))
+        let veil = if pace.private { Veil::new(goal, network) } else { None };
+        (known > 0).then(|| Self { veil, ..Self::walking(network.family, goal, pace, lookup) })
     }
 
     fn walking(family: Family, goal: &Goal, pace: Pace, lookup: Lookup<Contact, 20, Note>) -> Self {
-        // A ping is for one address and nobody else.
-        let seeds = if matches!(goal, Goal::Ping { .. }) { MOST_SEEDS } else { SEEDS };
+        // What is for one address is for nobody else.
+        let seeds = if goal.only().is_some() { MOST_SEEDS } else { SEEDS };
         let walk =
             Walk { lookup, seeds, closest: pace.closest(goal), early: Storing::new(pace.store_at) };
         let state = State::Walking(Box::new(walk));
-        Self { family, closest: Vec::new(), crowded: 0, eager: pace.eager, state }
+        Self {
+            family,
+            closest: Vec::new(),
+            crowded: 0,
+            hops: 0,
+            eager: pace.eager,
+            veil: None,
+            state,
+        }
     }
 
     pub(crate) fn is_walking(&self) -> bool {
@@ -192,6 +207,14 @@ impl Leg {
             State::Walking(walk) => walk.early.asked(),
             State::Storing(storing) => storing.asked(),
             State::Done { asked } => *asked,
+        }
+    }
+
+    /// How long the longest chain of answers is, each naming the next.
+    pub(crate) fn hops(&self) -> usize {
+        match &self.state {
+            State::Walking(walk) => walk.lookup.stats().hops,
+            State::Storing(_) | State::Done { .. } => self.hops,
         }
     }
 
@@ -220,6 +243,9 @@ impl Leg {
             }
         }
         let count = named.len();
+        if goal.only().is_some() {
+            named.clear();
+        }
         let early = if self.eager && goal.is_eager() { note.holder(contact) } else { None };
         let counted = walk.lookup.responded(contact, note, named) == Answer::Counted;
         if let Some(holder) = early.filter(|_| counted)
@@ -294,7 +320,7 @@ impl Leg {
             }
             loop {
                 while let Some(contact) = walk.lookup.next() {
-                    visit(query, goal, scene, &contact);
+                    visit(query, goal, self.veil, scene, &contact);
                     sent.push((contact, StepKind::Asked));
                 }
                 if !walk.reseed(self.family, scene) {
@@ -323,6 +349,7 @@ impl Leg {
         let Walk { lookup, early: mut storing, .. } = *walk;
         let target = *lookup.target();
         self.crowded = lookup.crowded();
+        self.hops = lookup.stats().hops;
         let outcome = lookup.into_outcome();
         let nearest = outcome.responders.iter().take(NODES);
         self.closest =
@@ -347,16 +374,26 @@ impl Leg {
 }
 
 /// Asks one node on the way; one datagram a visit.
-fn visit(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, contact: &Contact) {
+fn visit(
+    query: QueryId,
+    goal: &Goal,
+    veil: Option<Veil>,
+    scene: &mut Scene<'_>,
+    contact: &Contact,
+) {
     let want = scene.networks.want(contact.family());
     let Some(network) = scene.networks.of_mut(contact.family()) else { return };
+    let method = match veil {
+        Some(veil) => veil.method(goal, contact, &mut scene.wire.rng),
+        None => goal.method(),
+    };
     network.asked(scene.now, contact);
     let request = Request {
         own: network.id,
         to: contact.addr(),
         id: contact.known_id(),
         want,
-        method: goal.method(),
+        method,
         purpose: Purpose::Walk(query),
     };
     scene.wire.ask(scene.now, request);

@@ -4,16 +4,15 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use mainstay_dht_proto::{
-    Ask, Event, LookupError, LookupReport, Node, Outcome, QueryId, RemoteNode,
-};
+use mainstay_dht_proto::{Event, LookupError, LookupReport, Node, Outcome, QueryId, RemoteNode};
 use mainstay_krpc::Id;
-use mainstay_krpc::item::mutable_target;
 use tokio::sync::mpsc;
+use tracing::Span;
 
 use crate::command::{NewAsk, Pong, Reply};
 use crate::error::{GetError, PutError};
 use crate::putting::Acknowledged;
+use crate::span;
 use crate::trace::TraceStep;
 
 /// Asks by both of their names. The node bounds how many there can be.
@@ -29,27 +28,31 @@ struct OpenAsk {
     ticket: u64,
     target: Option<Id>,
     reply: Reply,
+    span: Span,
 }
 
 impl OpenAsks {
     /// Starts an ask in the node, unless its caller has gone away in the meantime.
     pub(crate) fn open(&mut self, node: &mut Node, now: Instant, ask: NewAsk) {
-        let NewAsk { ticket, ask, reply } = ask;
+        let NewAsk { ticket, ask, reply, span } = ask;
         if reply.is_abandoned() {
+            span::cancelled(&span);
             return;
         }
         self.tracers.retain(|tracer| !tracer.is_closed());
-        let target = target(&ask);
+        let target = span::target(&ask);
         let query =
             if self.tracers.is_empty() { node.ask(now, ask) } else { node.ask_traced(now, ask) };
-        self.by_query.insert(query, OpenAsk { ticket, target, reply });
+        self.by_query.insert(query, OpenAsk { ticket, target, reply, span });
         self.by_ticket.insert(ticket, query);
     }
 
     /// Drops an ask that nobody waits for.
     pub(crate) fn cancel(&mut self, node: &mut Node, now: Instant, ticket: u64) {
         if let Some(query) = self.by_ticket.remove(&ticket) {
-            self.by_query.remove(&query);
+            if let Some(open) = self.by_query.remove(&query) {
+                span::cancelled(&open.span);
+            }
             node.cancel(now, query);
         }
     }
@@ -67,6 +70,7 @@ impl OpenAsks {
         if let Event::Done { outcome, report, .. } = event {
             if let Some(open) = self.by_query.remove(&query) {
                 self.by_ticket.remove(&open.ticket);
+                span::end(&open.span, &outcome, &report);
                 finish(open.reply, outcome, report);
             }
             return;
@@ -141,20 +145,4 @@ fn finish(reply: Reply, outcome: Outcome, report: LookupReport) {
 fn pong(result: Result<Vec<RemoteNode>, LookupError>, report: &LookupReport) -> Option<Pong> {
     let node = result.ok()?.into_iter().next()?;
     Some(Pong { node, round_trip: report.elapsed })
-}
-
-/// What an ask is after, for who watches; a ping is after nothing.
-fn target(ask: &Ask) -> Option<Id> {
-    match ask {
-        Ask::GetMutable { key, salt, .. } => Some(mutable_target(key.as_bytes(), salt)),
-        Ask::PutMutable { item, .. } => Some(item.target()),
-        Ask::PutImmutable { item } => Some(item.target()),
-        Ask::GetImmutable { target }
-        | Ask::FindNode { target }
-        | Ask::SampleInfohashes { target } => Some(*target),
-        Ask::GetPeers { info_hash }
-        | Ask::Scrape { info_hash }
-        | Ask::AnnouncePeer { info_hash, .. } => Some(*info_hash),
-        Ask::Ping { .. } => None,
-    }
 }

@@ -2,9 +2,9 @@
 //!
 //! Separate, because the fields are an interface: scripts and dashboards read them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mainstay::dht::{FamilyInfo, Histogram, Info, Methods, NodeEvent};
+use mainstay::dht::{Counters, FamilyInfo, Histogram, Info, Methods, NodeEvent};
 use serde_json::{Value, json};
 
 /// One line for people.
@@ -99,9 +99,10 @@ pub(super) fn json(event: &NodeEvent) -> String {
     format!("{object}\n")
 }
 
-/// What the node knows and has counted.
-pub(super) fn info(info: &Info) -> Value {
+/// What the node knows and has counted, and what of it since `earlier` was taken, which is `over` ago.
+pub(super) fn info(info: &Info, earlier: &Counters, over: Duration) -> Value {
     let counters = info.counters();
+    let late = counters.since(earlier);
     json!({
         "ipv4": info.ipv4().map(family),
         "ipv6": info.ipv6().map(family),
@@ -136,8 +137,17 @@ pub(super) fn info(info: &Info) -> Value {
         "round_trips": histogram(&counters.round_trips),
         "ask_requests": histogram(&counters.ask_requests),
         "ask_times": histogram(&counters.ask_times),
+        "ask_hops": histogram(&counters.ask_hops),
         "asked_of_us": methods(&counters.asked_of_us),
         "asked_by_us": methods(&counters.asked_by_us),
+        "late": {
+            "seconds": over.as_secs_f64(),
+            "dead_share": late.dead_share(),
+            "round_trips": histogram(&late.round_trips),
+            "ask_hops": histogram(&late.ask_hops),
+            "asked_of_us_a_second": rates(&late.asked_of_us, over),
+            "asked_by_us_a_second": rates(&late.asked_by_us, over),
+        },
     })
 }
 
@@ -151,21 +161,18 @@ fn family(family: FamilyInfo) -> Value {
 }
 
 /// The classes that are not empty: the least figure of each, and how many.
-fn histogram(histogram: &Histogram) -> Value {
+fn histogram<const EXACT: bool>(histogram: &Histogram<EXACT>) -> Value {
     histogram.classes().filter(|(_, count)| *count > 0).map(|class| json!(class)).collect()
 }
 
 fn methods(methods: &Methods) -> Value {
-    json!({
-        "ping": methods.ping,
-        "find_node": methods.find_node,
-        "get_peers": methods.get_peers,
-        "announce_peer": methods.announce_peer,
-        "get": methods.get,
-        "put": methods.put,
-        "sample_infohashes": methods.sample_infohashes,
-        "other": methods.other,
-    })
+    Value::Object(methods.iter().map(|(name, count)| (name.to_owned(), count.into())).collect())
+}
+
+/// How many a second.
+fn rates(late: &Methods, over: Duration) -> Value {
+    let thousandths = |rate: f64| Value::from((rate * 1000.0).round() / 1000.0);
+    late.rates(over).map(|(name, rate)| (name.to_owned(), thousandths(rate))).collect()
 }
 
 /// An error with its causes.
