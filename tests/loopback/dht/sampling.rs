@@ -22,7 +22,7 @@ async fn a_walk_asks_every_node_once_and_tells_every_info_hash_once() {
         nodes.push(sampled.node);
         told.extend(sampled.info_hashes);
     }
-    let everybody: BTreeSet<_> = testnet.nodes.iter().map(|node| node.local_addr()).collect();
+    let everybody: BTreeSet<_> = testnet.nodes.iter().map(mainstay_dht::Dht::local_addr).collect();
     let asked: BTreeSet<_> = nodes.iter().map(|node| node.addr).collect();
     assert_eq!((asked.len(), &asked), (nodes.len(), &everybody), "somebody was left out");
     assert_eq!(told.len(), announced.len(), "some were told twice");
