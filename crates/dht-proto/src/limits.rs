@@ -37,6 +37,9 @@ struct Rate(u64);
 const SAVED: u64 = 2_000_000_000 / 3;
 /// The cost of one answer where one in any second is all that is allowed.
 const WHOLE: u64 = 5_000_000_000 / 3;
+/// By how much what is written down may have been rounded up: a microsecond for each answer that a budget holds. Less
+/// than a byte, or any answer, costs.
+const ROUNDING: u64 = 32_000;
 /// As how many bytes the shortest answer counts in the budget of everybody: were short ones cheaper, a flood of them
 /// would put more budgets in debt than the table has.
 const SHORTEST: u64 = 64;
@@ -75,8 +78,12 @@ impl Limits {
     pub(crate) fn has_some(&self, now: Instant, from: SocketAddr, proven: bool) -> bool {
         let now = self.nanos(now);
         let open = |full_at: u64| full_at < now.saturating_add(SAVED);
-        open(self.total_full_at)
-            && (proven || open(self.unproven_full_at))
+        // Everybody's is known to the nanosecond, and what the shortest answer costs.
+        let pays = |full_at: u64, rate: Rate| {
+            full_at.max(now).saturating_add(rate.cost(SHORTEST)) <= now.saturating_add(SAVED)
+        };
+        pays(self.total_full_at, self.total)
+            && (proven || pays(self.unproven_full_at, self.unproven_total))
             && open(self.budgets.find(Group::host(from.ip()), None).full_at)
             && open(self.budgets.find(Group::network(from.ip()), None).full_at)
     }
@@ -99,7 +106,8 @@ impl Limits {
             let (sum, count) = (after(full_at, cost), after(full_at, least.0));
             // One or two answers a second cost more than a budget holds: they are given when it is full.
             let single = full_at <= now && least.0 <= WHOLE;
-            if !fits(&sum) || !(fits(&count) || single) {
+            let fits = |at: u64| at <= latest.saturating_add(ROUNDING);
+            if !fits(sum) || !(fits(count) || single) {
                 return false;
             }
             *charged = sum.max(count);

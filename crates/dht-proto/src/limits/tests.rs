@@ -139,7 +139,8 @@ fn whoever_used_a_budget_up_is_known_before_any_work_is_done() {
     assert!(!network.charge(now, from(3).ip(), 1, false));
     assert!(network.has_some(now, world(3), false));
 
-    let mut unproven = limits(LimitConfig { bytes_in_total: 30, ..default() });
+    // The shortest answers count as 64 bytes.
+    let mut unproven = limits(LimitConfig { bytes_in_total: 30 * 64, ..default() });
     assert!((1..=6).all(|n| unproven.charge(now, world(n).ip(), 1, false)));
     assert!(!unproven.has_some(now, world(7), false));
     assert!(!unproven.charge(now, world(7).ip(), 1, false));
@@ -149,7 +150,7 @@ fn whoever_used_a_budget_up_is_known_before_any_work_is_done() {
     );
     assert!(unproven.charge(now, world(7).ip(), 1, true));
 
-    let mut total = limits(LimitConfig { bytes_in_total: 15, ..default() });
+    let mut total = limits(LimitConfig { bytes_in_total: 15 * 64, ..default() });
     assert!((1..=6).all(|n| total.charge(now, world(n).ip(), 1, true)));
     assert!(!total.has_some(now, world(7), true));
     assert!(!total.charge(now, world(7).ip(), 1, true));
