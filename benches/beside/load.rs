@@ -11,6 +11,8 @@ use mainstay_krpc::{Body, Id, Message, Method, Put, Query};
 
 /// How many queries are on their way at a time.
 const WINDOW: usize = 32;
+/// The transaction id of a query that has no number; no run sends so many queries that it comes to this one.
+const TRANSACTION: &[u8] = b"\xffBBN";
 /// How long an answer may take before its query counts as lost.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -160,7 +162,7 @@ impl Load {
 
     fn encode(&self, method: Method<'_>) -> Vec<u8> {
         let mut bytes = Vec::new();
-        Message::query(b"\xffBBN", Query::new(self.id, method)).encode(&mut bytes);
+        Message::query(TRANSACTION, Query::new(self.id, method)).encode(&mut bytes);
         bytes
     }
 
@@ -172,7 +174,9 @@ impl Load {
             self.socket.send(&query).map_err(|error| error.to_string())?;
             let Ok(length) = self.socket.recv(&mut buffer) else { continue };
             let Ok(message) = Message::decode(&buffer[..length]) else { continue };
-            if let Body::Response(response) = message.body
+            // What was counted as lost may come late, and its token is for something else.
+            if message.transaction == TRANSACTION
+                && let Body::Response(response) = message.body
                 && let Some(token) = response.token
             {
                 return Ok(token.to_vec());
