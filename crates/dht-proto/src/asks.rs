@@ -14,7 +14,9 @@ use crate::search::{Leg, Origin, Pace, Scene, Search};
 use crate::store::Store;
 use crate::timers::Timers;
 use crate::transactions::{Pending, Purpose};
-use crate::{Ask, Config, Event, LookupError, LookupReport, Outcome, PutError, QueryId};
+use crate::{
+    Ask, AskOptions, Config, Event, LookupError, LookupReport, Outcome, PutError, QueryId,
+};
 
 /// How many bootstrap addresses are kept.
 const MAX_BOOTSTRAP: usize = 256;
@@ -143,7 +145,7 @@ impl Asks {
         scene: &mut Scene<'_>,
         store: &dyn Store,
         ask: Ask,
-        traced: bool,
+        options: AskOptions,
     ) -> QueryId {
         let id = self.next_id();
         let goal = Goal::new(ask);
@@ -153,9 +155,12 @@ impl Asks {
             scene.wire.events.push_back(Event::Done { query: id, outcome, report });
             return id;
         }
-        let mut search = Search::new(scene.now, id, goal, Origin::Owner { traced }, self.pace);
+        let pace = self.pace.of_owner(&goal, options.effort, self.len());
+        let origin = Origin::Owner { traced: options.traced };
+        let mut search = Search::new(scene.now, id, goal, origin, pace);
         consult(&mut search, scene, store);
-        self.timers.set((id, Clock::Deadline), scene.now + self.deadline);
+        let deadline = options.deadline.map_or(self.deadline, |deadline| deadline.min(LONGEST));
+        self.timers.set((id, Clock::Deadline), scene.now + deadline);
         self.launch(scene, Box::new(search), &Family::BOTH);
         id
     }
@@ -163,7 +168,8 @@ impl Asks {
     /// Starts a search of the upkeep in one family: its answers fill the table.
     pub(crate) fn tend(&mut self, scene: &mut Scene<'_>, family: Family, target: Id) -> QueryId {
         let id = self.next_id();
-        let search = Search::new(scene.now, id, Goal::Nodes { target }, Origin::Upkeep, self.pace);
+        let goal = Goal::Nodes { target };
+        let search = Search::new(scene.now, id, goal, Origin::Upkeep, self.pace.of_upkeep());
         self.tending += 1;
         self.timers.set((id, Clock::Deadline), scene.now + self.deadline);
         self.launch(scene, Box::new(search), &[family]);
@@ -252,7 +258,7 @@ impl Asks {
         for family in families {
             let Some(network) = scene.networks.of(*family) else { continue };
             let hosts = self.bootstrap.iter().copied().filter(|addr| filter.allows(*addr));
-            legs.extend(Leg::new(scene.now, network, &search.goal, self.pace, desperate, hosts));
+            legs.extend(Leg::new(scene.now, network, &search.goal, search.pace, desperate, hosts));
         }
         let waits = self.held
             && scene.networks.nodes() == 0

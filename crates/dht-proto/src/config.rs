@@ -49,14 +49,16 @@ pub struct Config {
     /// measured from answers, a silent request stops holding up its lookup. More than a day counts as a day.
     /// Default: 2 seconds.
     pub request_timeout: Duration,
-    /// When an ask ends whatever the network does; more than a day counts as a day. Default: 20 seconds.
+    /// When an ask ends whatever the network does, unless it has a [deadline](crate::AskOptions::deadline) of its own;
+    /// more than a day counts as a day. Default: 20 seconds.
     pub ask_deadline: Duration,
-    /// How many requests one lookup keeps in flight, stalled ones apart; at least eight once the closest node
-    /// known has answered and only its neighbours are left.
+    /// How many requests one lookup keeps in flight on its way to the target, stalled ones apart; at least eight
+    /// once it has come to its neighbours.
     ///
-    /// A lookup that starts from [`contacts`](Self::contacts) beside its target has most of those it must ask
-    /// before it from the start: asking them together saves a round trip and costs a third more messages.
-    /// Default: 12.
+    /// Asking more together ends each step with the quickest answer instead of a usual one, and waits for fewer of the
+    /// dead; it costs messages. A search for a value keeps half of it in flight among the neighbours of its target, of
+    /// whom the first that answers has the value; a put keeps twice as many, since it needs many answers; the upkeep,
+    /// and every ask while more than eight run, half as many. Default: 24.
     pub concurrency: usize,
     /// How many nodes one lookup asks at most. Default: 200.
     pub max_visits: usize,
@@ -71,10 +73,11 @@ pub struct Config {
     /// An entry takes about 52 bytes. Only nodes that answered us make the memory grow (those that others name
     /// fill gaps in it), so a node that asks little remembers little. Default: 4,096.
     pub contacts: usize,
-    /// Whether a put stores at a node on the way as soon as it is all but certainly among the closest, judged by
+    /// Whether a put stores at a node on the way as soon as it is most likely among the closest, judged by
     /// the size of the network, instead of waiting until the closest have all been found.
     ///
-    /// The first copies are acknowledged a round trip earlier, and a few are made a little farther than needed.
+    /// Half of the copies are acknowledged before the closest are all known; a few are made a little farther than needed,
+    /// and the eight closest that are found get theirs in any case, up to half as many copies more.
     /// A put that turns out to be outdated may then have left copies at nodes that knew nothing newer; with `cas`
     /// nothing is stored early. Default: true.
     pub eager_puts: bool,
@@ -186,7 +189,7 @@ impl Default for Config {
             addresses: AddressPolicy::Auto,
             request_timeout: Duration::from_secs(2),
             ask_deadline: Duration::from_secs(20),
-            concurrency: 12,
+            concurrency: 24,
             max_visits: 200,
             store_at: 16,
             contacts: 4096,

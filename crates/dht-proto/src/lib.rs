@@ -112,7 +112,7 @@ mod waking;
 mod wall_clock;
 mod wire;
 
-pub use ask::{Ask, QueryId};
+pub use ask::{Ask, AskOptions, Effort, QueryId};
 pub use config::{AddressPolicy, Config, LimitConfig, StoreConfig};
 pub use counters::{Counters, Histogram, Methods};
 pub use event::{Event, Outcome, RemoteNode, Source, Step, StepKind, Transmit};

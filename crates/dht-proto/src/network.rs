@@ -26,8 +26,9 @@ pub(crate) const FEW: usize = 3;
 /// How many nodes an answer names; more would be dropped by some clients and would only amplify.
 pub(crate) const NODES: usize = 8;
 
-/// The share of the distance of the last of the closest within which a node counts as one of them unseen.
-const CERTAINLY_CLOSE: f64 = 1.0;
+/// In how many times the distance of the last of the closest a node is stored at before the closest are known: not
+/// all who stand there answer, so that the last who stores is farther than the last who lives.
+const CLOSE: f64 = 1.25;
 
 /// The table of one family, and who we are in it.
 #[derive(Debug)]
@@ -215,12 +216,16 @@ impl Network {
             && filter.allows(addr)
     }
 
-    /// Whether `id` is so close to `target` that it is all but certainly among the `count` closest nodes there.
+    /// Whether `id` is so close to `target` that it is most likely among the `count` closest nodes there that store.
     /// Never, before enough of the network was seen to know how dense it is.
-    pub(crate) fn is_certainly_close(&self, target: &Id, id: &Id, count: usize) -> bool {
-        let Some(size) = self.reliable_size() else { return false };
+    pub(crate) fn is_close(&self, target: &Id, id: &Id, count: usize) -> bool {
         let share = kad_id(target).distance(&kad_id(id)).fraction();
-        share <= size.expected_share(count) * CERTAINLY_CLOSE
+        share <= self.share_of(count) * CLOSE
+    }
+
+    /// The share of the space that holds so many nodes; 0 before we can tell.
+    pub(crate) fn share_of(&self, count: usize) -> f64 {
+        self.reliable_size().map_or(0.0, |size| size.expected_share(count))
     }
 
     /// How many nodes there are, if we know it well.

@@ -25,7 +25,8 @@ use crate::upkeep::Upkeep;
 use crate::wall_clock::WallClock;
 use crate::wire::Wire;
 use crate::{
-    Ask, Config, Event, Info, QueryId, RemoteNode, RequestHook, Snapshot, Store, Transmit,
+    Ask, AskOptions, Config, Event, Info, QueryId, RemoteNode, RequestHook, Snapshot, Store,
+    Transmit,
 };
 
 /// A Mainline node for IPv4, IPv6 or both.
@@ -170,12 +171,23 @@ impl Node {
 
     /// Starts an ask; its end is one [`Event::Done`].
     pub fn ask(&mut self, now: Instant, ask: Ask) -> QueryId {
-        self.start(now, ask, false)
+        self.ask_with(now, ask, AskOptions::default())
     }
 
     /// Like [`ask`](Self::ask), and reports every step as an [`Event::Step`].
     pub fn ask_traced(&mut self, now: Instant, ask: Ask) -> QueryId {
-        self.start(now, ask, true)
+        self.ask_with(now, ask, AskOptions { traced: true, ..AskOptions::default() })
+    }
+
+    /// Like [`ask`](Self::ask), with a deadline, an effort or a trace of its own.
+    pub fn ask_with(&mut self, now: Instant, ask: Ask, options: AskOptions) -> QueryId {
+        self.enter(now);
+        let item = self.published.item_of(&ask);
+        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+        let query = self.asks.ask(&mut scene, &*self.server.store, ask, options);
+        self.published.begun(query, item);
+        self.leave(now);
+        query
     }
 
     /// Drops an ask and all its state. No event of it follows, not even its end.
@@ -271,16 +283,6 @@ impl Node {
             self.networks.iter().flat_map(|network| network.table.iter()).collect();
         entries.sort_by_key(|entry| (entry.failures(), std::cmp::Reverse(entry.last_answer())));
         entries
-    }
-
-    fn start(&mut self, now: Instant, ask: Ask, traced: bool) -> QueryId {
-        self.enter(now);
-        let item = self.published.item_of(&ask);
-        let mut scene = Scene { now, wire: &mut self.wire, networks: &mut self.networks };
-        let query = self.asks.ask(&mut scene, &*self.server.store, ask, traced);
-        self.published.begun(query, item);
-        self.leave(now);
-        query
     }
 
     fn handle_query(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::contact::Contact;
+use crate::network::NODES;
 
 /// What a node said on the way that matters for storing there.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +52,8 @@ pub(crate) enum Stage {
 pub(crate) struct Storing {
     /// Not asked yet, the farthest first.
     rest: Vec<Holder>,
+    /// How many of them, from the closest on, are asked however many have stored: readers look there first.
+    owed: usize,
     wanted: usize,
     stages: BTreeMap<SocketAddr, Stage>,
 }
@@ -58,19 +61,22 @@ pub(crate) struct Storing {
 impl Storing {
     /// Nobody to store at yet.
     pub(crate) fn new(wanted: usize) -> Self {
-        Self { rest: Vec::new(), wanted, stages: BTreeMap::new() }
+        Self { rest: Vec::new(), owed: 0, wanted, stages: BTreeMap::new() }
     }
 
-    /// Somebody who is all but certainly among the closest, while others are still being looked for. A quarter
-    /// of the copies is kept for those who are found last: they are the closest.
+    /// Somebody who is most likely among the closest, while others are still being looked for.
     pub(crate) fn offer(&mut self, holder: Holder) {
-        if self.stages.len() + self.rest.len() < self.wanted * 3 / 4 {
+        if self.busy() + self.rest.len() < self.wanted {
             self.rest.push(holder);
         }
     }
 
-    /// All the `holders` there are, in order, the closest first.
+    /// All the `holders` there are, in order, the closest first. Of these the first [`NODES`] are asked in any case:
+    /// whoever was asked before them may stand farther off than anybody looks.
     pub(crate) fn settle(&mut self, holders: Vec<Holder>) {
+        let closest = holders.iter().take(NODES.min(self.wanted));
+        let is_new = |holder: &&Holder| !self.stages.contains_key(&holder.contact.addr());
+        self.owed = closest.filter(is_new).count();
         self.rest = holders;
         self.rest.retain(|holder| !self.stages.contains_key(&holder.contact.addr()));
         self.rest.reverse();
@@ -78,12 +84,11 @@ impl Storing {
 
     /// The next node to store at, counted as asked; `None` if nobody is to be asked at the moment.
     pub(crate) fn next(&mut self) -> Option<Holder> {
-        let busy =
-            self.count(Stage::Waiting) + self.count(Stage::Stored) + self.count(Stage::Outdated);
-        if busy >= self.wanted {
+        if self.owed == 0 && self.busy() >= self.wanted {
             return None;
         }
         let holder = self.rest.pop()?;
+        self.owed = self.owed.saturating_sub(1);
         self.stages.insert(holder.contact.addr(), Stage::Waiting);
         Some(holder)
     }
@@ -102,8 +107,10 @@ impl Storing {
     /// copy is safe.
     pub(crate) fn is_done(&self) -> bool {
         let stored = self.count(Stage::Stored);
-        let idle = self.count(Stage::Waiting) == 0 && self.rest_is_useless();
-        stored >= self.wanted || (idle && (stored > 0 || self.count(Stage::Stalled) == 0))
+        let waiting = self.count(Stage::Waiting);
+        let idle = waiting == 0 && self.rest_is_useless();
+        (stored >= self.wanted && waiting == 0)
+            || (idle && (stored > 0 || self.count(Stage::Stalled) == 0))
     }
 
     /// How many copies are wanted.
@@ -113,6 +120,11 @@ impl Storing {
 
     pub(crate) fn asked(&self) -> usize {
         self.stages.len()
+    }
+
+    /// How many nodes have stored, may still do so, or have a reason of their own not to.
+    fn busy(&self) -> usize {
+        self.count(Stage::Waiting) + self.count(Stage::Stored) + self.count(Stage::Outdated)
     }
 
     fn rest_is_useless(&self) -> bool {
@@ -166,19 +178,41 @@ mod tests {
 
     #[test]
     fn some_are_asked_early_and_the_closest_for_the_rest() {
-        let mut storing = Storing::new(4);
-        for port in [2, 9, 7, 8] {
+        let mut storing = Storing::new(10);
+        for port in [2, 19, 17, 18] {
             storing.offer(holder(port));
         }
-        assert_eq!(drain(&mut storing), [7, 9, 2]);
-        storing.settle((1..=6).map(holder).collect());
-        assert_eq!(drain(&mut storing), [1]);
-        storing.report(addr(7), Stage::Failed);
-        assert_eq!(drain(&mut storing), [3]);
-        for port in [1, 2, 3, 9] {
+        assert_eq!(drain(&mut storing), [18, 17, 19, 2]);
+        storing.settle((1..=12).map(holder).collect());
+        assert_eq!(drain(&mut storing), [1, 3, 4, 5, 6, 7, 8]);
+        storing.report(addr(17), Stage::Failed);
+        assert_eq!(drain(&mut storing), [], "ten wait or have stored");
+        storing.report(addr(18), Stage::Failed);
+        assert_eq!(drain(&mut storing), [9]);
+        for port in [1, 2, 3, 4, 5, 6, 7, 8, 9, 19] {
             assert!(!storing.is_done());
             storing.report(addr(port), Stage::Stored);
         }
+        assert!(storing.is_done());
+    }
+
+    #[test]
+    fn the_eight_closest_are_asked_however_many_stored_before_they_were_found() {
+        let mut storing = Storing::new(16);
+        for port in 101..=120 {
+            storing.offer(holder(port));
+        }
+        assert_eq!(drain(&mut storing).len(), 16, "no more early copies than are wanted");
+        for port in 101..=116 {
+            storing.report(addr(port), Stage::Stored);
+        }
+        storing.settle((1..=20).map(holder).collect());
+        assert_eq!(drain(&mut storing), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(!storing.is_done(), "they are worth waiting for");
+        for port in 1..=8 {
+            storing.report(addr(port), Stage::Stalled);
+        }
+        assert_eq!(drain(&mut storing), []);
         assert!(storing.is_done());
     }
 

@@ -31,8 +31,11 @@ pub struct LookupReport {
     pub elapsed: Duration,
     /// From the ask to the first value.
     pub first_value: Option<Duration>,
-    /// Whether the deadline ended it, not the lookup itself.
+    /// Whether the deadline ended it, not the lookup itself: closer nodes may be left that were not asked.
     pub cut_short: bool,
+    /// Queries that were under way when it ended, neither answered nor given up: what a deadline cut, or what no
+    /// longer mattered.
+    pub open: usize,
     /// The closest nodes that answered, closest first.
     pub closest: Vec<RemoteNode>,
     /// Who said that it holds what was asked for, and which version of it, in the order of the answers. At most one
@@ -85,6 +88,8 @@ pub struct PutReport {
     /// From the ask to the acknowledgement that made half of the copies wanted
     /// ([`Config::store_at`](crate::Config::store_at)); `None` if they were never that many.
     pub quorum: Option<Duration>,
+    /// Whether the deadline ended it: the copies are those acknowledged by then.
+    pub cut_short: bool,
 }
 
 /// One node's answer to a request for samples

@@ -3,6 +3,7 @@
 
 mod ending;
 mod leg;
+mod pace;
 mod veil;
 
 use std::net::SocketAddr;
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use mainstay_krpc::{Id, Response};
 
-pub(crate) use self::leg::{Leg, Pace};
+pub(crate) use self::leg::Leg;
+pub(crate) use self::pace::Pace;
 use crate::contact::Contact;
 use crate::goal::{Goal, Worth};
 use crate::network::Networks;
@@ -45,13 +47,12 @@ pub(crate) struct Search {
     pub(crate) id: QueryId,
     pub(crate) goal: Goal,
     pub(crate) origin: Origin,
+    pub(crate) pace: Pace,
     legs: Vec<Leg>,
     began: Instant,
     report: LookupReport,
     /// Visits that stalled and were neither answered nor lost yet.
     stalling: usize,
-    /// How many acknowledgements make a put safe.
-    quorum: usize,
     tally: Tally,
 }
 
@@ -70,11 +71,11 @@ impl Search {
             id,
             goal,
             origin,
+            pace,
             legs: Vec::new(),
             began: now,
             report: LookupReport::default(),
             stalling: 0,
-            quorum: pace.quorum(),
             tally: Tally::default(),
         }
     }
@@ -217,6 +218,7 @@ impl Search {
         if !self.leg(pending.to).is_some_and(|leg| leg.report(pending.to, stage)) {
             return;
         }
+        let quorum = self.pace.quorum();
         let (query, rtt) = (self.id, scene.now.saturating_duration_since(pending.sent));
         let (event, what) = match refusal {
             None => {
@@ -226,13 +228,10 @@ impl Search {
                 if stored == 1 {
                     self.tally.first_stored = elapsed;
                 }
-                if stored == self.quorum {
+                if stored == quorum {
                     self.tally.quorum = Some(elapsed);
                 }
-                (
-                    Event::Stored { query, node, stored, quorum: self.quorum },
-                    StepKind::Stored { rtt },
-                )
+                (Event::Stored { query, node, stored, quorum }, StepKind::Stored { rtt })
             }
             Some(code) => {
                 self.tally.refused.push((node, code));

@@ -37,6 +37,17 @@ pub(crate) enum Purpose {
     Ping,
 }
 
+/// A request that is about to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opened {
+    pub(crate) to: SocketAddr,
+    /// The id it must answer under, where that is known.
+    pub(crate) id: Option<Id>,
+    pub(crate) purpose: Purpose,
+    /// Whether it is waited for half as long again as others.
+    pub(crate) patiently: bool,
+}
+
 /// One request in flight.
 ///
 /// Waiting (after sending) → stalled (slower than usual) → gone (answered, lost, or unreachable).
@@ -49,6 +60,8 @@ pub(crate) struct Pending {
     pub(crate) sent: Instant,
     /// Whether it took longer than usual.
     pub(crate) stalled: bool,
+    /// Whether it is waited for half as long again as others.
+    patiently: bool,
 }
 
 /// A deadline that came.
@@ -85,20 +98,14 @@ impl Transactions {
     }
 
     /// Notes a request and gives the id to send it under.
-    pub(crate) fn open(
-        &mut self,
-        now: Instant,
-        rng: &mut StdRng,
-        to: SocketAddr,
-        id: Option<Id>,
-        purpose: Purpose,
-    ) -> Tid {
+    pub(crate) fn open(&mut self, now: Instant, rng: &mut StdRng, opened: Opened) -> Tid {
+        let Opened { to, id, purpose, patiently } = opened;
         let mut tid = Tid::default();
         rng.fill_bytes(&mut tid);
         while self.pending.contains_key(&tid) {
             rng.fill_bytes(&mut tid);
         }
-        self.pending.insert(tid, Pending { to, id, purpose, sent: now, stalled: false });
+        self.pending.insert(tid, Pending { to, id, purpose, sent: now, stalled: false, patiently });
         self.timers.set(tid, now + self.patience(Family::of(to)));
         tid
     }
@@ -125,7 +132,8 @@ impl Transactions {
     pub(crate) fn pop_lapsed(&mut self, now: Instant) -> Option<Lapse> {
         let tid = self.timers.pop_due(now)?;
         let pending = self.pending.get_mut(&tid)?;
-        let expires = pending.sent + self.timeout;
+        let extra = if pending.patiently { self.timeout / 2 } else { Duration::ZERO };
+        let expires = pending.sent + self.timeout + extra;
         if !pending.stalled && now < expires {
             pending.stalled = true;
             self.timers.set(tid, expires);

@@ -435,6 +435,7 @@ impl Upkeep {
             want: Want::NONE,
             method: Method::Ping,
             purpose: Purpose::Ping,
+            patiently: false,
         };
         scene.wire.ask(scene.now, request);
     }

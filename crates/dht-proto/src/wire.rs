@@ -10,7 +10,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use crate::recent::Recent;
-use crate::transactions::{Purpose, Transactions};
+use crate::transactions::{Opened, Purpose, Transactions};
 use crate::{Config, Counters, Event, Transmit};
 
 /// Who we are, in the `v` of our messages.
@@ -44,6 +44,8 @@ pub(crate) struct Request<'a> {
     pub(crate) want: Want,
     pub(crate) method: Method<'a>,
     pub(crate) purpose: Purpose,
+    /// Whether its answer is waited for half as long again as others.
+    pub(crate) patiently: bool,
 }
 
 impl Wire {
@@ -62,10 +64,11 @@ impl Wire {
 
     /// Sends a request and waits for its answer.
     pub(crate) fn ask(&mut self, now: Instant, request: Request<'_>) {
-        let Request { own, to, id, want, method, purpose } = request;
+        let Request { own, to, id, want, method, purpose, patiently } = request;
         self.counters.asked_by_us.count(&method);
         self.contacted.note(now, to.ip());
-        let tid = self.transactions.open(now, &mut self.rng, to, id, purpose);
+        let opened = Opened { to, id, purpose, patiently };
+        let tid = self.transactions.open(now, &mut self.rng, opened);
         let mut message = Message::query(&tid, Query { id: own, want, method });
         message.version = Some(VERSION);
         message.read_only = self.read_only;

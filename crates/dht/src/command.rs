@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot};
+use mainstay_dht_proto::{
+    Ask, AskOptions, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot,
+};
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
 use tokio::sync::{mpsc, oneshot};
 use tracing::Span;
@@ -44,6 +46,7 @@ pub(crate) struct NewAsk {
     /// The handle's name for it.
     pub(crate) ticket: u64,
     pub(crate) ask: Ask,
+    pub(crate) options: AskOptions,
     pub(crate) reply: Reply,
     /// What happens for it happens in here.
     pub(crate) span: Span,
@@ -51,9 +54,9 @@ pub(crate) struct NewAsk {
 
 impl NewAsk {
     /// An ask in a span of its own, within the span that this is called in.
-    pub(crate) fn new(ticket: u64, ask: Ask, reply: Reply) -> Self {
+    pub(crate) fn new(ticket: u64, ask: Ask, options: AskOptions, reply: Reply) -> Self {
         let span = span::of(&ask);
-        Self { ticket, ask, reply, span }
+        Self { ticket, ask, options, reply, span }
     }
 }
 

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use mainstay_dht_proto::{Ask, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot};
+use mainstay_dht_proto::{
+    Ask, AskOptions, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot,
+};
 use mainstay_keys::PublicKey;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MAX_SALT, MutableItem};
@@ -53,6 +55,8 @@ use crate::trace::TraceStream;
 #[derive(Debug, Clone)]
 pub struct Dht {
     shared: Arc<Shared>,
+    /// How what is asked through this handle is asked.
+    options: AskOptions,
 }
 
 #[derive(Debug)]
@@ -78,7 +82,8 @@ impl Dht {
         homes: Vec<Dht>,
     ) -> Self {
         let tickets = AtomicU64::new(0);
-        Self { shared: Arc::new(Shared { commands, cancels, tickets, published, homes }) }
+        let shared = Arc::new(Shared { commands, cancels, tickets, published, homes });
+        Self { shared, options: AskOptions::default() }
     }
 
     /// The nodes at the further addresses of this one, in the order of
@@ -100,6 +105,33 @@ impl Dht {
         } else {
             all.into_iter().find(serves).unwrap_or(self)
         }
+    }
+
+    /// Another handle of the same node, through which everything is asked in this way: with a deadline, with more
+    /// or less effort.
+    ///
+    /// A lookup that its deadline ends gives what it found by then, and its report says that it was
+    /// [cut short](LookupReport::cut_short); a put gives the copies acknowledged by then, or
+    /// [`PutError`] if there are none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use mainstay_dht::{AskOptions, Dht, Testnet};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let testnet = Testnet::new(5).await?;
+    /// # let dht = Dht::builder().bootstrap(&testnet.bootstrap).bind("127.0.0.1:0".parse()?).build()?;
+    /// let hurried = AskOptions { deadline: Some(Duration::from_secs(2)), ..AskOptions::default() };
+    /// let report = dht.with_options(hurried).put_immutable(b"hello").await?;
+    /// assert!(!report.cut_short, "all have answered in less than two seconds");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_options(&self, options: AskOptions) -> Self {
+        Self { shared: Arc::clone(&self.shared), options }
     }
 
     /// The same node for threads without an executor.
@@ -427,8 +459,8 @@ impl Dht {
         let (sender, answer) = oneshot::channel();
         let home = self.home();
         let ticket = home.ticket();
-        let command = Command::Ask(Box::new(NewAsk::new(ticket, ask, reply(sender))));
-        home.shared.commands.send(command).await.ok()?;
+        let new = NewAsk::new(ticket, ask, self.options, reply(sender));
+        home.shared.commands.send(Command::Ask(Box::new(new))).await.ok()?;
         let cancel = CancelOnDrop::new(ticket, home.shared.cancels.clone());
         Some(Question { answer, cancel })
     }
@@ -458,7 +490,8 @@ impl Dht {
         let (settled, report) = oneshot::channel();
         let home = self.home();
         let ticket = home.ticket();
-        let command = Command::Ask(Box::new(NewAsk::new(ticket, ask, reply(items, settled))));
+        let new = NewAsk::new(ticket, ask, self.options, reply(items, settled));
+        let command = Command::Ask(Box::new(new));
         let start: Option<Start> = match home.shared.commands.try_send(command) {
             Ok(()) => None,
             Err(TrySendError::Full(command)) => {

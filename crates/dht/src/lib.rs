@@ -80,10 +80,10 @@ pub use testnet::{Testnet, TestnetBuilder};
 pub use trace::{TraceIter, TraceStep, TraceStream};
 
 pub use mainstay_dht_proto::{
-    AddressPolicy, Counters, FamilyInfo, Full, Histogram, Holder, Identity, ItemKind, LimitConfig,
-    LookupReport, MemoryStore, Methods, Peer, PeerFamily, PutReport, QueryId, RemoteNode, Request,
-    Samples, SavedNode, Scrape, Snapshot, SnapshotError, Step, StepKind, Store, StoreConfig,
-    StoreCounts, Verdict,
+    AddressPolicy, AskOptions, Counters, Effort, FamilyInfo, Full, Histogram, Holder, Identity,
+    ItemKind, LimitConfig, LookupReport, MemoryStore, Methods, Peer, PeerFamily, PutReport,
+    QueryId, RemoteNode, Request, Samples, SavedNode, Scrape, Snapshot, SnapshotError, Step,
+    StepKind, Store, StoreConfig, StoreCounts, Verdict,
 };
 pub use mainstay_krpc::Id;
 pub use mainstay_krpc::item::{ImmutableItem, ItemError, MutableItem};

@@ -6,7 +6,7 @@ mod config;
 mod outcome;
 
 use crate::{Contact, Id};
-use candidates::{Candidates, State};
+use candidates::{Candidate, Candidates, State};
 
 pub use config::LookupConfig;
 pub use outcome::{Answer, Ending, Outcome, Phase, Responder, Stats};
@@ -29,7 +29,8 @@ pub use outcome::{Answer, Ending, Outcome, Phase, Responder, Stats};
 /// [`visits`](LookupConfig::visits) caps the queries. A
 /// stalled query holds neither a slot nor the end of the walk, unless nobody else is left; its
 /// answer counts as long as the walk goes on. That is where we differ from the paper, which waits:
-/// the slowest of K dead nodes would set the time of every lookup.
+/// the slowest of K dead nodes would set the time of every lookup. A
+/// [patient](LookupConfig::patient) walk does wait, for those who want to miss nobody.
 ///
 /// `T` is what the owner notes with each answer, for Mainline the write token.
 #[derive(Debug, Clone)]
@@ -122,7 +123,8 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         self.candidates.crowded()
     }
 
-    /// Queries in flight that were not declared slow: never more than the configured parallelism.
+    /// Queries in flight that were not declared slow: never more than the configured parallelism,
+    /// that of the approach and that of the end together.
     pub fn in_flight(&self) -> usize {
         self.pending.iter().filter(|query| !query.stalled).count()
     }
@@ -154,12 +156,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
     )]
     pub fn next(&mut self) -> Option<C> {
         self.advance();
-        let limit = match self.phase {
-            Phase::Approaching => self.config.parallelism,
-            Phase::Closing => self.config.closing_parallelism,
-            Phase::Settled(_) => return None,
-        };
-        if self.in_flight() >= limit || self.stats.visits >= self.config.visits {
+        if self.is_settled() || self.stats.visits >= self.config.visits {
             return None;
         }
         let (contact, slot) = self.take_fresh()?;
@@ -292,6 +289,34 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         Outcome { ending, responders: responders.collect(), stats: self.stats }
     }
 
+    /// Whether one more query may be sent, to the candidate at `slot` or else to an unidentified one.
+    ///
+    /// In the neighbourhood only the queries to it count: those of the approach that are still in
+    /// flight were sent to whoever was known then, and must not hold up the end.
+    fn has_room(&self, slot: Option<usize>) -> bool {
+        let arrived = self.phase == Phase::Closing || self.has_arrived();
+        let limit = if arrived { self.config.closing_parallelism } else { self.config.parallelism };
+        let candidate = slot.and_then(|slot| self.candidates.get(slot));
+        if !arrived || !candidate.is_some_and(|candidate| self.is_near(candidate)) {
+            return self.in_flight() < limit;
+        }
+        let asked = |candidate: &Candidate<C, T>| {
+            matches!(candidate.state, State::InFlight) && self.is_near(candidate)
+        };
+        self.candidates.iter().filter(|(_, candidate)| asked(candidate)).count() < limit
+    }
+
+    /// Whether the closest candidate that is not slow stands in the neighbourhood of the target.
+    fn has_arrived(&self) -> bool {
+        let slow = |candidate: &Candidate<C, T>| matches!(candidate.state, State::Stalled);
+        let closest = self.candidates.iter().find(|(_, candidate)| !slow(candidate));
+        closest.is_some_and(|(_, closest)| self.is_near(closest))
+    }
+
+    fn is_near(&self, candidate: &Candidate<C, T>) -> bool {
+        self.target().distance(&candidate.contact.id()).fraction() < self.config.near
+    }
+
     /// The closest candidate that has not been asked and matters, or else an unidentified one.
     fn take_fresh(&mut self) -> Option<(C, Option<usize>)> {
         let mut answered = 0;
@@ -310,13 +335,16 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
             }
         }
         if let Some(slot) = fresh {
+            if !self.has_room(Some(slot)) {
+                return None;
+            }
             let candidate = self.candidates.get_mut(slot)?;
             candidate.twice = matches!(candidate.state, State::Again);
             self.stats.second_queries += usize::from(candidate.twice);
             candidate.state = State::InFlight;
             return Some((candidate.contact.clone(), Some(slot)));
         }
-        if self.unidentified.is_empty() || answered >= self.config.closest {
+        if self.unidentified.is_empty() || answered >= self.config.closest || !self.has_room(None) {
             return None;
         }
         Some((self.unidentified.remove(0), None))
@@ -340,9 +368,9 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         let mut first_live_answered = None;
         for (_, candidate) in self.candidates.iter() {
             let live = match candidate.state {
-                State::Stalled => continue,
+                State::Stalled if !self.config.patient => continue,
                 State::Answered(_) => true,
-                State::Fresh | State::InFlight | State::Again => false,
+                State::Fresh | State::InFlight | State::Again | State::Stalled => false,
             };
             first_live_answered.get_or_insert(live);
             waiting |= !live;

@@ -34,7 +34,7 @@ pub struct Figures {
     pub complete: Quantiles,
     /// From a put to its first acknowledgement.
     pub first_ack: Quantiles,
-    /// From a put to the acknowledgement of more than half of the nodes it stores at.
+    /// From a put to the acknowledgement of half of the nodes it stores at, which the node calls its quorum.
     pub quorum: Quantiles,
     /// Packets that a get sends.
     pub get_packets: Quantiles,
@@ -128,7 +128,7 @@ impl Series {
         let reader = world.join(self.settling, &adjust);
         let mut pair =
             Pair { world, writer, reader, dice: Dice::of(&[self.terrain.seed, 0x0074_7269_616c]) };
-        let quorum = adjust(Config::default()).store_at / 2 + 1;
+        let quorum = adjust(Config::default()).store_at.div_ceil(2);
         let mut tally = Tally::default();
         for number in 0..self.trials {
             pair.world.net.run_for(pair.dice.exponential(Duration::from_secs(5)));
@@ -216,10 +216,7 @@ impl Tally {
         self.puts += 1;
         let Outcome::Put(Ok(put)) = outcome else { return };
         self.first_ack.push(millis(put.first_stored));
-        let reached = events
-            .iter()
-            .find(|(_, event)| matches!(event, Event::Stored { stored, .. } if *stored == quorum));
-        self.quorum.extend(reached.map(|(at, _)| millis(*at)));
+        self.quorum.extend(put.quorum.map(millis));
         let sent = report.queried + put.stored + put.refused.len() + put.timed_out;
         self.put_paths.extend(Path::to_stored(&events, quorum));
         self.put_packets.push(count(sent));

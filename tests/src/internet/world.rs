@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use mainstay_dht_proto::{Ask, Config, Event, LookupReport, Node, Outcome, QueryId};
+use mainstay_dht_proto::{Ask, AskOptions, Config, Event, LookupReport, Node, Outcome, QueryId};
 use mainstay_sim::{Datagram, Dice, Host, Latency, Link, Machine, Network};
 
 use super::{Internet, Terrain};
@@ -112,9 +112,13 @@ impl World {
 
     /// Starts an ask and does not wait.
     pub fn start(&mut self, guest: usize, ask: Ask, traced: bool) -> QueryId {
+        self.start_with(guest, ask, AskOptions { traced, ..AskOptions::default() })
+    }
+
+    /// As [`start`](Self::start), with options.
+    pub fn start_with(&mut self, guest: usize, ask: Ask, options: AskOptions) -> QueryId {
         self.net.with(self.guests[guest], |guest, now| {
-            let query =
-                if traced { guest.node.ask_traced(now, ask) } else { guest.node.ask(now, ask) };
+            let query = guest.node.ask_with(now, ask, options);
             guest.drain(now);
             query
         })

@@ -17,6 +17,8 @@ impl Search {
         report.cut_short = cut_short;
         // What still stalls at the end was not answered either; what was just sent may yet be.
         report.timed_out += self.stalling;
+        let settled = report.answered + report.timed_out + report.errors + report.invalid;
+        report.open = report.queried.saturating_sub(settled);
         report.closest = self.closest();
         report.crowded = self.legs.iter().map(|leg| leg.crowded).sum();
         report.hops = self.legs.iter().map(super::Leg::hops).max().unwrap_or(0);
@@ -99,6 +101,7 @@ impl Search {
             timed_out,
             first_stored: self.tally.first_stored,
             quorum: self.tally.quorum,
+            cut_short: report.cut_short,
         })
     }
 

@@ -4,11 +4,11 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use mainstay_kad::{Answer, Ending, Lookup, LookupConfig};
+use mainstay_kad::{Answer, Ending, Lookup};
 use mainstay_krpc::{AnnouncePort, Method, Put, Response, Want};
 
-use super::Scene;
 use super::veil::Veil;
+use super::{Pace, Scene};
 use crate::contact::{Contact, Endpoint, kad_id};
 use crate::goal::Goal;
 use crate::network::{FEW, NODES, Network};
@@ -16,68 +16,12 @@ use crate::put::{Holder, Note, Stage, Storing};
 use crate::scope::{Family, Scope};
 use crate::transactions::Purpose;
 use crate::wire::Request;
-use crate::{Config, QueryId, RemoteNode, StepKind};
+use crate::{QueryId, RemoteNode, StepKind};
 
 /// How many contacts a walk starts from.
 const SEEDS: usize = 16;
 /// How many it is given at most, when those were not enough.
 const MOST_SEEDS: usize = 256;
-
-/// No network is larger. A node that cannot judge the size of its own yet lets nobody crowd closer to a target than
-/// that many nodes would.
-const MOST_NODES: u64 = 100_000_000;
-
-/// How a search walks and how many copies it stores.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    concurrency: usize,
-    visits: usize,
-    store_at: usize,
-    eager: bool,
-    private: bool,
-}
-
-impl Pace {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self {
-            concurrency: config.concurrency.max(1),
-            visits: config.max_visits,
-            store_at: config.store_at.clamp(1, 20),
-            eager: config.eager_puts,
-            private: config.private_lookups,
-        }
-    }
-
-    /// As many as are stored at, and as many to look for what may be stored there: before a value counts as
-    /// absent, all of them must have been asked. A search for nodes is as wide although it gives `NODES`:
-    /// where a fifth of all nodes names only its own kind, that kind's eight closest end a narrow walk, and
-    /// the size of the network, estimated from such ends, comes out a fifth of what it is.
-    fn closest(self, goal: &Goal) -> usize {
-        if goal.stores() || goal.finds() || matches!(goal, Goal::Nodes { .. }) {
-            self.store_at.max(NODES)
-        } else {
-            NODES
-        }
-    }
-
-    /// How many acknowledgements make a put safe: half of the copies.
-    pub(super) fn quorum(self) -> usize {
-        self.store_at.div_ceil(2)
-    }
-
-    fn lookup(self, goal: &Goal, network: &Network) -> LookupConfig {
-        let guarded = goal.stores() || goal.finds();
-        LookupConfig {
-            network_size: guarded.then(|| network.known_size().unwrap_or(MOST_NODES)),
-            closest: self.closest(goal),
-            parallelism: self.concurrency,
-            // The neighbours of the closest must all be asked anyway.
-            closing_parallelism: NODES.max(self.concurrency),
-            visits: self.visits,
-            ..LookupConfig::default()
-        }
-    }
-}
 
 /// One family's part of a search.
 #[derive(Debug)]
@@ -89,7 +33,7 @@ pub(crate) struct Leg {
     pub(crate) crowded: usize,
     /// How long the longest chain of answers was; known once the walk has settled.
     hops: usize,
-    eager: bool,
+    pace: Pace,
     veil: Option<Veil>,
     state: State,
 }
@@ -180,17 +124,9 @@ impl Leg {
         // What is for one address is for nobody else.
         let seeds = if goal.only().is_some() { MOST_SEEDS } else { SEEDS };
         let walk =
-            Walk { lookup, seeds, closest: pace.closest(goal), early: Storing::new(pace.store_at) };
+            Walk { lookup, seeds, closest: pace.closest(goal), early: Storing::new(pace.copies()) };
         let state = State::Walking(Box::new(walk));
-        Self {
-            family,
-            closest: Vec::new(),
-            crowded: 0,
-            hops: 0,
-            eager: pace.eager,
-            veil: None,
-            state,
-        }
+        Self { family, closest: Vec::new(), crowded: 0, hops: 0, pace, veil: None, state }
     }
 
     pub(crate) fn is_walking(&self) -> bool {
@@ -222,7 +158,10 @@ impl Leg {
     pub(crate) fn only_stalls(&self) -> bool {
         let State::Walking(walk) = &self.state else { return false };
         let lookup = &walk.lookup;
-        !lookup.is_settled() && lookup.in_flight() == 0 && lookup.responders().next().is_some()
+        !self.pace.thorough
+            && !lookup.is_settled()
+            && lookup.in_flight() == 0
+            && lookup.responders().next().is_some()
     }
 
     /// Uses an answer; says how many nodes it named.
@@ -246,11 +185,11 @@ impl Leg {
         if goal.only().is_some() {
             named.clear();
         }
-        let early = if self.eager && goal.is_eager() { note.holder(contact) } else { None };
+        let early = if self.pace.eager && goal.is_eager() { note.holder(contact) } else { None };
         let counted = walk.lookup.responded(contact, note, named) == Answer::Counted;
         if let Some(holder) = early.filter(|_| counted)
             && scene.networks.of(self.family).is_some_and(|network| {
-                network.is_certainly_close(&goal.target(), &contact.key(), walk.early.wanted())
+                network.is_close(&goal.target(), &contact.key(), walk.early.wanted())
             })
         {
             walk.early.offer(holder);
@@ -282,13 +221,13 @@ impl Leg {
         }
     }
 
-    /// A visit takes longer than usual; where much is lost, another datagram follows.
+    /// A visit takes longer than usual; where much is lost, or nobody is to be missed, another datagram follows.
     pub(crate) fn stall(&mut self, scene: &Scene<'_>, addr: SocketAddr) {
         let rough =
             scene.networks.of(self.family).is_some_and(|network| network.weather.is_rough());
         match &mut self.state {
             State::Walking(walk) => {
-                walk.lookup.ask_twice(rough);
+                walk.lookup.ask_twice(rough || self.pace.thorough);
                 walk.lookup.stalled(&Endpoint::from(addr));
             }
             State::Storing(_) | State::Done { .. } => {}
@@ -320,7 +259,7 @@ impl Leg {
             }
             loop {
                 while let Some(contact) = walk.lookup.next() {
-                    visit(query, goal, self.veil, scene, &contact);
+                    visit(query, goal, (self.pace, self.veil), scene, &contact);
                     sent.push((contact, StepKind::Asked));
                 }
                 if !walk.reseed(self.family, scene) {
@@ -355,7 +294,10 @@ impl Leg {
         self.closest =
             nearest.clone().map(|responder| RemoteNode::from(&responder.contact)).collect();
         if let Some(network) = scene.networks.of_mut(self.family) {
-            network.weather.asked_twice(outcome.stats.second_queries, outcome.stats.second_answers);
+            if !self.pace.thorough {
+                let stats = &outcome.stats;
+                network.weather.asked_twice(stats.second_queries, stats.second_answers);
+            }
             if outcome.ending == Ending::Converged && self.crowded == 0 {
                 let ids = nearest.map(|responder| kad_id(&responder.contact.key()));
                 network.size.observe(&target, ids);
@@ -377,7 +319,7 @@ impl Leg {
 fn visit(
     query: QueryId,
     goal: &Goal,
-    veil: Option<Veil>,
+    (pace, veil): (Pace, Option<Veil>),
     scene: &mut Scene<'_>,
     contact: &Contact,
 ) {
@@ -395,6 +337,7 @@ fn visit(
         want,
         method,
         purpose: Purpose::Walk(query),
+        patiently: pace.thorough,
     };
     scene.wire.ask(scene.now, request);
 }
@@ -434,6 +377,7 @@ fn store(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, holder: &Holder) {
         want: Want::NONE,
         method,
         purpose: Purpose::Store(query),
+        patiently: false,
     };
     scene.wire.ask(scene.now, request);
 }

@@ -23,7 +23,12 @@ impl Fixture {
     }
 
     fn open(&mut self, port: u16) -> Tid {
-        self.transactions.open(self.now, &mut self.rng, addr(port), None, Purpose::Ping)
+        self.open_for(port, false)
+    }
+
+    fn open_for(&mut self, port: u16, patiently: bool) -> Tid {
+        let opened = Opened { to: addr(port), id: None, purpose: Purpose::Ping, patiently };
+        self.transactions.open(self.now, &mut self.rng, opened)
     }
 }
 
@@ -55,6 +60,17 @@ fn silence_is_first_a_stall_and_then_a_loss() {
     assert_eq!(transactions.poll_timeout(), Some(at(2000)));
     assert!(matches!(transactions.pop_lapsed(at(2000)), Some(Lapse::Expired(_))));
     assert!(transactions.pop_lapsed(at(9000)).is_none());
+}
+
+#[test]
+fn who_is_asked_patiently_has_half_as_long_again() {
+    let mut fix = Fixture::new();
+    fix.open_for(1, true);
+    let at = |millis| fix.now + Duration::from_millis(millis);
+    let transactions = &mut fix.transactions;
+    assert!(matches!(transactions.pop_lapsed(at(1000)), Some(Lapse::Stalled(_))));
+    assert!(transactions.pop_lapsed(at(2999)).is_none());
+    assert!(matches!(transactions.pop_lapsed(at(3000)), Some(Lapse::Expired(_))));
 }
 
 #[test]

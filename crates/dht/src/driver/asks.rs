@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use mainstay_dht_proto::{Event, LookupError, LookupReport, Node, Outcome, QueryId, RemoteNode};
+use mainstay_dht_proto::{
+    AskOptions, Event, LookupError, LookupReport, Node, Outcome, QueryId, RemoteNode,
+};
 use mainstay_krpc::Id;
 use tokio::sync::mpsc;
 use tracing::Span;
@@ -34,15 +36,15 @@ struct OpenAsk {
 impl OpenAsks {
     /// Starts an ask in the node, unless its caller has gone away in the meantime.
     pub(crate) fn open(&mut self, node: &mut Node, now: Instant, ask: NewAsk) {
-        let NewAsk { ticket, ask, reply, span } = ask;
+        let NewAsk { ticket, ask, options, reply, span } = ask;
         if reply.is_abandoned() {
             span::cancelled(&span);
             return;
         }
         self.tracers.retain(|tracer| !tracer.is_closed());
         let target = span::target(&ask);
-        let query =
-            if self.tracers.is_empty() { node.ask(now, ask) } else { node.ask_traced(now, ask) };
+        let traced = options.traced || !self.tracers.is_empty();
+        let query = node.ask_with(now, ask, AskOptions { traced, ..options });
         self.by_query.insert(query, OpenAsk { ticket, target, reply, span });
         self.by_ticket.insert(ticket, query);
     }

@@ -2,7 +2,7 @@
 //! Separate because owners write these numbers and nothing else of the lookup.
 
 /// The limits of a [`Lookup`](crate::Lookup).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LookupConfig {
     /// How many of the closest live nodes must have answered: Kademlia's K. At least 1 is used.
     /// Default: 8.
@@ -13,8 +13,17 @@ pub struct LookupConfig {
     /// would have shown to be useless. At least 1 is used. Default: 4.
     pub parallelism: usize,
     /// Queries in flight once the closest node known has answered and only its neighbours are
-    /// left, all of which must be asked anyway. At least `parallelism` is used. Default: 8.
+    /// left, or once the walk is [near](Self::near). More where all of them are needed, less where
+    /// the first of their answers will do. At least 1 is used. Default: 8.
     pub closing_parallelism: usize,
+    /// Which share of the space is the neighbourhood of the target, where that is known: with
+    /// somebody in it to ask, the walk has arrived. Default: 0.0, which waits for an answer.
+    pub near: f64,
+    /// Whether a stalled node among the K closest is waited for until it answers or fails.
+    ///
+    /// A patient walk finds nearly all of the K closest that live, and takes as long as the owner
+    /// waits for the slowest of those that do not. Default: false.
+    pub patient: bool,
     /// Candidates remembered, not counting those in flight or stalled, which
     /// [`visits`](Self::visits) bounds. When full, the farthest that was not asked makes room for
     /// a closer one, or else the farthest answer beyond the K closest. At least twice `closest` is
@@ -47,6 +56,8 @@ impl Default for LookupConfig {
             closest: 8,
             parallelism: 4,
             closing_parallelism: 8,
+            near: 0.0,
+            patient: false,
             candidates: 160,
             visits: 500,
             new_per_answer: 8,
@@ -67,7 +78,7 @@ impl LookupConfig {
     pub(super) fn sane(mut self) -> Self {
         self.closest = self.closest.max(1);
         self.parallelism = self.parallelism.max(1);
-        self.closing_parallelism = self.closing_parallelism.max(self.parallelism);
+        self.closing_parallelism = self.closing_parallelism.max(1);
         self.candidates = self.candidates.clamp(2 * self.closest, usize::from(u16::MAX));
         self
     }

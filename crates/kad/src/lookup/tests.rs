@@ -168,6 +168,62 @@ fn a_slow_node_is_waited_for_when_nobody_else_is_left() {
 }
 
 #[test]
+fn a_walk_that_has_arrived_asks_as_at_its_end_whatever_of_its_way_is_in_flight() {
+    // The neighbourhood reaches to 12.
+    let limits =
+        LookupConfig { closest: 9, closing_parallelism: 2, near: 12.5 / 256.0, ..config() };
+    let mut walk = walk_with(LookupConfig { parallelism: 4, ..limits.clone() }, &[60, 70, 80, 90]);
+    assert_eq!(asked(&mut walk), [60, 70, 80, 90]);
+    answer(&mut walk, 60, &[10, 11, 12, 13]);
+    assert_eq!(asked(&mut walk), [10, 11], "two of the neighbourhood, beside three on the way");
+    assert_eq!(walk.in_flight(), 5);
+    fail(&mut walk, 10);
+    assert_eq!(asked(&mut walk), [12]);
+    fail(&mut walk, 11);
+    assert_eq!(asked(&mut walk), [], "13 is not of the neighbourhood, and three are in flight");
+
+    let mut walk = walk_with(LookupConfig { parallelism: 4, ..limits }, &[10, 11, 12]);
+    assert_eq!(asked(&mut walk), [10, 11], "it begins where others arrive");
+}
+
+#[test]
+fn a_patient_walk_waits_for_a_stalled_node_among_the_closest_and_for_no_other() {
+    for (patient, end) in [(false, true), (true, false)] {
+        let mut walk = walk_with(LookupConfig { patient, ..config() }, &[10, 20, 30, 40]);
+        asked(&mut walk);
+        stall(&mut walk, 10);
+        answer(&mut walk, 20, &[]);
+        asked(&mut walk);
+        answer(&mut walk, 30, &[]);
+        assert_eq!(walk.is_settled(), end);
+    }
+    let mut walk = walk_with(LookupConfig { patient: true, ..config() }, &[10, 20, 30]);
+    walk.ask_twice(true);
+    assert_eq!(asked(&mut walk), [10, 20]);
+    stall(&mut walk, 10);
+    assert_eq!(asked(&mut walk), [10], "once more");
+    answer(&mut walk, 20, &[]);
+    assert_eq!(asked(&mut walk), [30]);
+    answer(&mut walk, 30, &[]);
+    stall(&mut walk, 10);
+    walk.lost(&peer(10).address());
+    assert!(!walk.is_settled(), "the second query may still be answered");
+    walk.lost(&peer(10).address());
+    assert_eq!(walk.phase(), Phase::Settled(Ending::Converged));
+    assert_eq!(responders(&walk), [20, 30]);
+
+    let mut walk = walk_with(LookupConfig { patient: true, ..config() }, &[10, 20, 30]);
+    asked(&mut walk);
+    stall(&mut walk, 20);
+    asked(&mut walk);
+    stall(&mut walk, 30);
+    answer(&mut walk, 10, &[5]);
+    asked(&mut walk);
+    answer(&mut walk, 5, &[]);
+    assert!(walk.is_settled(), "20 and 30 stand behind the two closest");
+}
+
+#[test]
 fn stalling_twice_or_after_the_answer_changes_nothing() {
     let mut walk = walk(&[10, 20, 30]);
     asked(&mut walk);
