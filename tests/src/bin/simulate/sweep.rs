@@ -100,11 +100,11 @@ impl Row {
     /// What falls below the floor that no change may break. Far below what is measured: a floor says that
     /// something is broken, the tables say how good it is.
     pub(crate) fn complaints(&self, figures: &Figures) -> Vec<String> {
-        let floor = if self.sweep == Sweep::Sybils { 0.9 } else { 0.97 };
+        let floor = if self.sweep == Sweep::Sybils { 0.95 } else { 0.97 };
         let shares = [
             ("found", figures.found, floor),
             ("stored", figures.stored, floor),
-            ("recall", figures.recall, 0.75),
+            ("recall", figures.recall, 0.95),
         ];
         let low = shares.iter().filter(|(_, share, floor)| share < floor);
         low.map(|(what, share, floor)| {
