@@ -59,7 +59,8 @@ fn asked(private: bool) -> (Vec<u32>, usize, Vec<LookupReport>) {
         let newer = crate::swarm::item(number, 2);
         let put = Ask::PutMutable { item: newer, cas: None };
         let Outcome::Put(Ok(put)) = swarm.ask(client, put).0 else { panic!("not stored") };
-        assert_eq!(put.stored, 16);
+        // Sixteen, and those of the eight closest that were found after them.
+        assert!((16..=24).contains(&put.stored));
         for (id, told) in seen.lock().unwrap().drain(..) {
             let target = item.target();
             if told == target {
