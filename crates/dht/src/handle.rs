@@ -300,6 +300,10 @@ impl Dht {
 
     /// The nodes closest to `target` that answered, closest first, of both families.
     ///
+    /// Waits for the silent among them, so that hardly a living one is missed: some four seconds where contacts are
+    /// dead. [`Effort::Quick`](crate::Effort::Quick), given to [`Dht::with_options`], ends in a quarter of that and
+    /// misses about one in sixteen.
+    ///
     /// # Errors
     ///
     /// [`GetError`], if nobody could be asked.
