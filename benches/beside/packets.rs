@@ -1,4 +1,4 @@
-//! What packets and the memory cache cost beside pkarr's.
+//! What packets, the memory cache and LMDB cost beside pkarr's.
 //!
 //! Separate from the nodes, because only two contenders have packets. Rounds alternate between the two.
 
@@ -8,7 +8,7 @@ use crate::contenders::Contenders;
 use crate::figures::{Table, numbers, percentile};
 
 /// What is timed, and how many calls make a batch.
-const ROWS: [(&str, u64); 7] = [
+const ROWS: [(&str, u64); 9] = [
     ("verify_and_parse", 200),
     ("sign", 200),
     ("clone", 20_000),
@@ -16,6 +16,8 @@ const ROWS: [(&str, u64); 7] = [
     ("public_key", 20_000),
     ("memory_hit", 20_000),
     ("resolve", 5_000),
+    ("lmdb_hit", 20_000),
+    ("lmdb_put_after_reads", 3_000),
 ];
 
 pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
@@ -25,14 +27,18 @@ pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
     };
     let Some(ours) = contenders.iter().next() else { return Err("nobody is there".to_owned()) };
     let (mut ours, mut peer) = (ours.start_on("0")?, peer.start_on("0")?);
+    let folder = std::env::temp_dir().join(format!("mainstay-packets-{}", std::process::id()));
     let mut table = Table::new(&["call", "records", "Mainstay (ns)", "pkarr 8.1 (ns)", "ratio"]);
     for records in [2, 25] {
         for (what, batch) in ROWS {
             let (mut mine, mut theirs) = (Vec::new(), Vec::new());
-            for _ in 0..3 {
-                let request = json!({ "op": "time", "what": what, "records": records, "rounds": rounds, "batch": batch });
-                mine.extend(numbers(&ours.ask(&request)?["ns"]));
-                theirs.extend(numbers(&peer.ask(&request)?["ns"]));
+            for part in 0..3 {
+                let request = |who: &str| {
+                    let folder = folder.join(format!("{who}-{what}-{records}-{part}"));
+                    json!({ "op": "time", "what": what, "records": records, "rounds": rounds, "batch": batch, "folder": folder })
+                };
+                mine.extend(numbers(&ours.ask(&request("ours"))?["ns"]));
+                theirs.extend(numbers(&peer.ask(&request("theirs"))?["ns"]));
             }
             let (mine, theirs) = (percentile(&mine, 0.5), percentile(&theirs, 0.5));
             table.row(vec![
@@ -44,6 +50,8 @@ pub(crate) fn run(contenders: &Contenders, quick: bool) -> Result<(), String> {
             ]);
         }
     }
-    table.print("Packets and the memory cache: medians");
+    // Where LMDB was measured; nothing else is in it.
+    let _ = std::fs::remove_dir_all(&folder);
+    table.print("Packets and caches: medians");
     Ok(())
 }

@@ -5,9 +5,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mainstay_client::{Cache, Cached, Client, InMemoryCache};
+use mainstay_client::{Cache, Cached, Client, InMemoryCache, LmdbCache};
 use mainstay_keys::Keypair;
-use mainstay_packets::SignedPacket;
+use mainstay_packets::{SignedPacket, Timestamp};
 use mainstay_relay_server::RelayServer;
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ pub(crate) async fn time(request: &Value) -> Result<Value, Failure> {
         "clone" => run(request, || packet.clone()),
         "lookup" => run(request, || packet.resource_records("n1").count()),
         "public_key" => run(request, || packet.public_key()),
+        "lmdb_hit" | "lmdb_put_after_reads" => lmdb(request, what, packet).await,
         "memory_hit" => {
             let cache = InMemoryCache::new(1000);
             cache.put(Cached::seen_now(packet.clone())).await?;
@@ -55,6 +56,30 @@ pub(crate) async fn time(request: &Value) -> Result<Value, Failure> {
         }
         other => Err(format!("what {other}: not known").into()),
     }
+}
+
+/// A fresh folder; `lmdb_put_after_reads` makes `{batch}` reads and times the put that follows.
+async fn lmdb(request: &Value, what: &str, packet: SignedPacket) -> Result<Value, Failure> {
+    let folder = request["folder"].as_str().ok_or("folder: not a string")?;
+    let (key, cached) = (packet.public_key(), Cached::seen_now(packet));
+    let cache = LmdbCache::open(folder)?;
+    cache.put(cached.clone()).await?;
+    if what == "lmdb_hit" {
+        return run(request, || cache.peek(&key));
+    }
+    let (rounds, batch) = (number(request, "rounds")?, number(request, "batch")?);
+    let mut nanoseconds = Vec::new();
+    for _ in 0..rounds {
+        for _ in 0..batch {
+            black_box(cache.peek(&key));
+        }
+        // As pkarr's, which writes the packet again.
+        let again = Cached { last_seen: Timestamp::clock(), ..cached.clone() };
+        let start = Instant::now();
+        cache.put(again).await?;
+        nanoseconds.push(each(start.elapsed(), 1));
+    }
+    Ok(json!({ "ns": nanoseconds }))
 }
 
 fn run<T>(request: &Value, mut call: impl FnMut() -> T) -> Result<Value, Failure> {

@@ -13,8 +13,10 @@ use super::{Chance, child, scale};
 /// How many broken files of each engine are opened; `MAINSTAY_MUTATIONS` says otherwise.
 const MUTATIONS: u64 = 100;
 
-/// How many broken files one process opens.
-const AT_A_TIME: usize = 25;
+/// How many broken files one process opens, and how many lie on the disk at a time.
+const AT_A_TIME: u64 = 25;
+/// The same where there are so many that starting processes would take most of the time.
+const MANY_AT_A_TIME: u64 = 250;
 
 const PAGE: usize = 4096;
 
@@ -29,8 +31,10 @@ fn break_again_and_again(engine: &str) {
     let mut chance = Chance(scale("MAINSTAY_SEED", 7));
     let mut kept = 0;
     let mutations = scale("MAINSTAY_MUTATIONS", MUTATIONS);
-    for first in (0..mutations).step_by(AT_A_TIME) {
-        let count = (mutations - first).min(AT_A_TIME as u64);
+    let at_a_time = if mutations > 10_000 { MANY_AT_A_TIME } else { AT_A_TIME };
+    let mut first = 0;
+    while first < mutations {
+        let count = (mutations - first).min(at_a_time);
         let folder = tempfile::tempdir().unwrap();
         let places: Vec<_> = (0..count)
             .map(|number| {
@@ -46,7 +50,9 @@ fn break_again_and_again(engine: &str) {
             assert!(is_well, "{engine}, of {first}: {told}");
             kept += u64::from(told.starts_with("kept"));
         }
+        first += count;
     }
+    eprintln!("{engine}: {kept} of {mutations} broken files were kept, the others set aside");
     assert!(kept < mutations, "{engine}: no damage was noticed");
 }
 

@@ -11,11 +11,18 @@ mod readonly;
 mod shared;
 mod starved;
 
+use std::ffi::OsString;
 use std::process::{Command, Stdio};
+
+/// The program with a cache: for many rounds `MAINSTAY_CACHE_CHILD` may name an optimised one.
+fn program() -> OsString {
+    std::env::var_os("MAINSTAY_CACHE_CHILD")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_cache-child").into())
+}
 
 /// The process with a cache.
 fn child(engine: &str, verb: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cache-child"));
+    let mut command = Command::new(program());
     command.args([engine, verb]).stdin(Stdio::piped()).stdout(Stdio::piped());
     command
 }

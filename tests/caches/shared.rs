@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use mainstay_client::Cache;
-use mainstay_tests::caches::{KEYS, all_causes, is_ours, key, number, open, run};
+use mainstay_tests::caches::{KEYS, all_causes, cached, is_ours, key, number, open, run};
 
 use super::{Chance, child, scale};
 
@@ -95,14 +95,19 @@ fn of_two_writers_on_one_folder_one_is_killed_and_the_other_goes_on() {
         other.acknowledge(SOME);
         // What this process has seen of a key never goes back, whoever wrote it.
         let seen = look(&*here.cache, round);
+        // It writes, too, so that its own commits lie between those of the other.
+        let mine: Vec<_> = seen.values().take(SOME).map(|number| number + KEYS).collect();
+        for number in &mine {
+            run(here.cache.put(cached(*number))).unwrap();
+        }
         other.acknowledge(SOME);
         let later = look(&*here.cache, round);
         assert!(seen.iter().all(|(key, number)| later.get(key) >= Some(number)), "round {round}");
-        for number in &other.acknowledged {
+        for number in other.acknowledged.iter().chain(&mine) {
             let stands = later.get(&(number % KEYS));
             assert!(stands >= Some(number), "round {round}: {number} is not seen");
         }
-        for number in acknowledged.into_iter().chain(other.kill()) {
+        for number in acknowledged.into_iter().chain(other.kill()).chain(mine) {
             let of_key = highest.entry(number % KEYS).or_insert(number);
             *of_key = number.max(*of_key);
         }

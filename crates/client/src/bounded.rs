@@ -18,6 +18,12 @@ pub(crate) use native::Bounded;
 pub(crate) enum Leaving {
     /// Whoever was not asked for longest.
     LeastRecent,
+    /// As above, for values that weigh bytes and are asked for again and again: only a sample of those uses counts.
+    #[cfg_attr(
+        any(target_family = "wasm", not(any(feature = "lmdb-cache", feature = "disk-cache"))),
+        expect(dead_code, reason = "only caches on disk have such a map")
+    )]
+    AboutLeastRecent,
     /// Whoever is asked for least often, newcomers included. (In browsers: as above.)
     LeastUseful,
 }

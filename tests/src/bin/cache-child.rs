@@ -66,12 +66,12 @@ fn write(engine: &str, place: &str, first: &str) -> Result<(), Failure> {
 
 /// Opens one place after another, reads all keys, writes, and reads again; tells of each.
 fn read(engine: &str) -> Result<(), Failure> {
+    let all: Vec<_> = (0..KEYS).map(cached).collect();
     for place in io::stdin().lock().lines() {
         let place = place?;
         let told = match caches::open(engine, &place) {
             Ok(opened) => {
                 let found = look(&*opened.cache)?;
-                let all: Vec<_> = (0..KEYS).map(cached).collect();
                 let (stored, _) = caches::put_all(&*opened.cache, &all);
                 let again = look(&*opened.cache)?;
                 let aside = if opened.is_new { "set aside" } else { "kept" };

@@ -13,6 +13,9 @@ use moka::sync::Cache;
 use super::Leaving;
 use front::Front;
 
+/// What a value weighs, more or less, where weights are bytes.
+const TYPICAL: u64 = 1024;
+
 /// A bounded map; see the module.
 #[derive(Debug)]
 pub(crate) struct Bounded<V>
@@ -29,6 +32,10 @@ impl<V: Clone + Send + Sync + 'static> Bounded<V> {
     pub(crate) fn new(capacity: u64, leaving: Leaving, weigh: fn(&V) -> u32) -> Self {
         let (policy, front) = match leaving {
             Leaving::LeastRecent => (EvictionPolicy::lru(), None),
+            Leaving::AboutLeastRecent => {
+                let values = capacity / TYPICAL;
+                (EvictionPolicy::lru(), (values > 0).then(|| Front::beside(values)))
+            }
             Leaving::LeastUseful => (EvictionPolicy::tiny_lfu(), Some(Front::beside(capacity))),
         };
         let entries = Cache::builder().max_capacity(capacity).eviction_policy(policy);

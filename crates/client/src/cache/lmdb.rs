@@ -6,6 +6,7 @@ mod check;
 mod engine;
 mod home;
 mod map;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -39,8 +40,8 @@ use super::{Cache, CacheError, Cached, Peek, Put};
 /// The folder must be on a local disk and belong to this user: whoever shortens the file while it is open
 /// ends the process.
 ///
-/// A hit that was verified before costs a read transaction and a comparison; else it costs a signature check,
-/// on another thread. Dropping the cache waits until what is queued has been written.
+/// A hit that was verified before costs as much as one in memory, and after another process has written, once, a
+/// read transaction and a comparison; else it costs a signature check, on another thread. Dropping the cache waits until what is queued has been written.
 ///
 /// ```
 /// use mainstay_client::{Cache, Cached, LmdbCache, Keypair, SignedPacket};

@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod front;
 mod options;
+mod reading;
 mod record;
 mod status;
 mod writer;
@@ -17,16 +18,17 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use mainstay_keys::PublicKey;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use self::front::Front;
+use self::reading::Readers;
 use self::record::Record;
 use self::status::Counters;
 use self::writer::Command;
 use super::{CacheError, Cached, Peek, Put};
 use crate::runtime::Background;
 
-pub(super) use self::engine::{Batch, Engine, Failure, Unwritten, Usage};
+pub(super) use self::engine::{Batch, Engine, Epoch, Failure, Unwritten, Usage};
 pub use self::error::{CacheFault, OpenCacheError};
 pub(super) use self::files::Home;
 pub use self::files::SetAside;
@@ -36,12 +38,10 @@ pub use self::status::{CacheStatus, Writing};
 /// How many puts may wait for the writer before the next one waits to be queued.
 const QUEUE: usize = 1024;
 
-/// How many reads from disk, signature check included, run at a time.
-const READERS: usize = 4;
-
 /// A cache on an engine; see the module.
 pub(super) struct Persistent<E: Engine> {
     shared: Arc<Shared<E>>,
+    readers: Arc<Readers>,
     queue: Option<mpsc::Sender<Command>>,
     writer: Option<JoinHandle<()>>,
     set_aside: Option<SetAside>,
@@ -54,7 +54,6 @@ struct Shared<E> {
     options: CacheOptions,
     counters: Counters,
     background: Background,
-    readers: Semaphore,
 }
 
 impl<E: Engine> Persistent<E> {
@@ -71,7 +70,6 @@ impl<E: Engine> Persistent<E> {
             options: options.clone(),
             counters: Counters::default(),
             background,
-            readers: Semaphore::new(READERS),
         });
         let (queue, commands) = mpsc::channel(QUEUE);
         let writer = thread::Builder::new().name("mainstay-cache".to_owned()).spawn({
@@ -79,7 +77,8 @@ impl<E: Engine> Persistent<E> {
             move || writer::run(&shared, commands)
         });
         let writer = writer.map_err(OpenCacheError::Threads)?;
-        Ok(Self { shared, queue: Some(queue), writer: Some(writer), set_aside })
+        let readers = Readers::new();
+        Ok(Self { shared, readers, queue: Some(queue), writer: Some(writer), set_aside })
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -119,9 +118,9 @@ impl<E: Engine> Persistent<E> {
         if let Some(cached) = self.shared.at_hand(key) {
             return Ok(Some(cached));
         }
-        let _permit = self.shared.readers.acquire().await;
-        let (shared, key) = (Arc::clone(&self.shared), *key);
-        let read = self.shared.background.run_blocking(move || shared.read(&key)).await;
+        let (reading, key) = (self.readers.begin(&self.shared).await, *key);
+        let read = move || reading.run(|shared| shared.read(&key));
+        let read = self.shared.background.run_blocking(read).await.flatten();
         let found = read.unwrap_or(Err(CacheFault::Closed)).map_err(CacheError::new)?;
         if let Found::Damaged(record) = found {
             // Whether there is room in the queue or not: the next reader finds it damaged, too.
@@ -157,40 +156,46 @@ enum Found {
 impl<E: Engine> Shared<E> {
     /// The packet, if it has been verified before and is still what the disk holds.
     fn at_hand(&self, key: &PublicKey) -> Option<Cached> {
-        let known = self.front.get(key)?;
-        if !E::IS_SHARED {
-            return Some(known);
+        let known = self.front.find(key)?;
+        if known.is_of(self.engine.epoch()) {
+            return Some(known.cached().clone());
         }
         let same = self.engine.read(key, |bytes| {
             let record = Record::parse(bytes)?;
-            (record.packet == known.packet.as_bytes()).then_some(record.last_seen())
+            (record.packet == known.cached().packet.as_bytes()).then_some(record.last_seen())
         });
         match same {
-            Ok(Some(Some(last_seen))) => {
-                Some(Cached { last_seen: last_seen.max(known.last_seen), ..known })
+            Ok((Some(Some(last_seen)), epoch)) if last_seen > known.cached().last_seen => {
+                let seen_later = Cached { last_seen, ..known.cached().clone() };
+                Some(self.front.note(key, seen_later, epoch))
+            }
+            // What left the disk is still right.
+            Ok((Some(Some(_)) | None, epoch)) => {
+                known.set_epoch(epoch);
+                Some(known.cached().clone())
             }
             // Another process has put another packet there; or damage has.
-            Ok(Some(None)) => None,
-            // What left the disk, or cannot be read there, is still right.
-            Ok(None) | Err(_) => Some(known),
+            Ok((Some(None), _)) => None,
+            // What cannot be read is still right.
+            Err(_) => Some(known.cached().clone()),
         }
     }
 
     /// Reads from disk and verifies. Takes a thread for tens of microseconds, or as long as the disk does.
     fn read(&self, key: &PublicKey) -> Result<Found, CacheFault> {
-        let read = self.engine.read(key, bytes::Bytes::copy_from_slice);
+        let read = self.engine.read(key, record::copy);
         let known = self.front.get(key);
-        let record = match (read, known) {
-            (Ok(Some(record)), _) => record,
+        let (record, epoch) = match (read, known) {
+            (Ok((Some(record), epoch)), _) => (record, epoch),
             (_, Some(known)) => return Ok(Found::Packet(known)),
-            (Ok(None), None) => return Ok(Found::Nothing),
+            (Ok((None, _)), None) => return Ok(Found::Nothing),
             (Err(failure), None) => {
                 self.counters.failed_reads.add(1);
                 return Err(failure.into_fault());
             }
         };
         match (Record::verify(key, &record), self.front.get(key)) {
-            (Some(cached), _) => Ok(Found::Packet(self.front.note(key, cached))),
+            (Some(cached), _) => Ok(Found::Packet(self.front.note(key, cached, epoch))),
             (None, Some(known)) => Ok(Found::Packet(known)),
             (None, None) => Ok(Found::Damaged(record)),
         }
@@ -198,12 +203,13 @@ impl<E: Engine> Shared<E> {
 }
 
 impl<E: Engine> Drop for Persistent<E> {
-    /// Waits until the writer has written what is queued, and has let go of the files.
+    /// Waits until the writer has written what is queued, and all have let go of the files.
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
+        self.readers.wait();
     }
 }
 

@@ -19,7 +19,7 @@ use redb::{
 };
 
 use super::super::persistent::{
-    Batch, CacheOptions, Engine, Failure, Home, OpenCacheError, SetAside, Unwritten, Usage,
+    Batch, CacheOptions, Engine, Epoch, Failure, Home, OpenCacheError, SetAside, Unwritten, Usage,
 };
 
 type Id = [u8; PublicKey::LENGTH];
@@ -98,26 +98,28 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 }
 
 impl<D: Disk> Engine for Redb<D> {
-    const IS_SHARED: bool = false;
-
     type Batch<'t> = Tables<'t>;
+
+    fn epoch(&self) -> Epoch {
+        Epoch::ALONE
+    }
 
     fn read<T>(
         &self,
         key: &PublicKey,
         look: impl FnOnce(&[u8]) -> T,
-    ) -> Result<Option<T>, Failure> {
+    ) -> Result<(Option<T>, Epoch), Failure> {
         self.with(|database| {
             let packets = database.begin_read()?.open_table(PACKETS)?;
             let found = packets.get(key.as_bytes())?;
-            Ok(found.map(|value| look(split(value.value()).1)))
+            Ok((found.map(|value| look(split(value.value()).1)), Epoch::ALONE))
         })
     }
 
     fn write<T>(
         &self,
         work: impl FnOnce(&mut Tables<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Unwritten> {
+    ) -> Result<(T, Epoch), Unwritten> {
         let mut is_committing = false;
         let written = self.with(|database| {
             let transaction = database.begin_write()?;
@@ -130,7 +132,7 @@ impl<D: Disk> Engine for Redb<D> {
             drop(tables);
             is_committing = true;
             transaction.commit()?;
-            Ok(done)
+            Ok((done, Epoch::ALONE))
         });
         written.map_err(if is_committing { Unwritten::Commit } else { Unwritten::Before })
     }

@@ -11,10 +11,11 @@ use mainstay_keys::PublicKey;
 use sha1::{Digest, Sha1};
 
 use super::super::persistent::{
-    Batch, CacheOptions, Engine, Failure, OpenCacheError, SetAside, Unwritten, Usage,
+    Batch, CacheOptions, Engine, Epoch, Failure, OpenCacheError, SetAside, Unwritten, Usage,
 };
 use super::home::Checked;
 use super::map::{Map, Still};
+use super::run::Run;
 
 /// How pkarr names a key: the SHA-1 of it.
 type Id = [u8; 20];
@@ -46,6 +47,7 @@ const LARGEST_START: u64 = 64 << 30;
 pub(super) struct Lmdb {
     map: Map,
     tables: Tables,
+    run: Run,
     // Dropped after the map: as long as it is held no other process sets the file aside.
     _checked: Checked,
 }
@@ -77,12 +79,23 @@ impl Lmdb {
         let map = Map::open(&checked, bytes).map_err(failed)?;
         let tables = Tables::open(&map, folder)?;
         checked.share().map_err(|source| OpenCacheError::Io { path: folder.to_owned(), source })?;
-        Ok((Self { map, tables, _checked: checked }, set_aside))
+        Ok((Self { map, tables, run: Run::default(), _checked: checked }, set_aside))
     }
 
     #[cfg(test)]
     pub(super) fn map_size(&self) -> u64 {
         self.map.size()
+    }
+
+    /// The epoch in which the file would be after this commit.
+    #[cfg(test)]
+    pub(super) fn epoch_after(&self, commit: u64) -> Epoch {
+        self.run.epoch_of(commit)
+    }
+
+    #[cfg(test)]
+    pub(super) fn last_commit(&self) -> u64 {
+        self.map.last_commit()
     }
 
     /// A transaction that reads. There may be one in a thread at a time.
@@ -149,27 +162,33 @@ impl Tables {
 }
 
 impl Engine for Lmdb {
-    const IS_SHARED: bool = true;
-
     type Batch<'t> = Writing<'t>;
+
+    fn epoch(&self) -> Epoch {
+        self.run.epoch_of(self.map.last_commit())
+    }
 
     fn read<T>(
         &self,
         key: &PublicKey,
         look: impl FnOnce(&[u8]) -> T,
-    ) -> Result<Option<T>, Failure> {
+    ) -> Result<(Option<T>, Epoch), Failure> {
         let id = id(key);
-        self.reading(|transaction| Ok(self.tables.packets.get(transaction, &id)?.map(look)))
+        self.reading(|transaction| {
+            let found = self.tables.packets.get(transaction, &id)?.map(look);
+            Ok((found, self.run.epoch_of(transaction.id() as u64)))
+        })
     }
 
     fn write<T>(
         &self,
         work: impl FnOnce(&mut Writing<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Unwritten> {
+    ) -> Result<(T, Epoch), Unwritten> {
         let (env, _still) = self.map.hold();
         let transaction = env.write_txn().map_err(Failure::from)?;
-        let mut writing = Writing { tables: self.tables, transaction };
+        let mut writing = Writing { tables: self.tables, transaction, has_changed: false };
         let done = work(&mut writing)?;
+        let (commit, has_changed) = (writing.transaction.id() as u64, writing.has_changed);
         writing.transaction.commit().map_err(|error| match error {
             // The header could not be written: LMDB takes nothing more.
             heed::Error::Mdb(MdbError::Panic) => Unwritten::Commit(error.into()),
@@ -177,7 +196,11 @@ impl Engine for Lmdb {
             // the disk has lost of them, nothing acknowledged depends on it.
             error => Unwritten::Before(error.into()),
         })?;
-        Ok(done)
+        if !has_changed {
+            // LMDB makes no commit of nothing: the next one has this number, whoever makes it.
+            return Ok((done, self.run.epoch_of(commit.saturating_sub(1))));
+        }
+        Ok((done, self.run.extend(commit)))
     }
 
     fn usage(&self) -> Result<Usage, Failure> {
@@ -204,12 +227,15 @@ impl Engine for Lmdb {
 pub(super) struct Writing<'t> {
     tables: Tables,
     transaction: RwTxn<'t>,
+    /// Whether anything is to be committed.
+    has_changed: bool,
 }
 
 impl Writing<'_> {
     /// Takes a name out of the order.
     fn displace(&mut self, id: &Id) -> heed::Result<()> {
         let Some(place) = self.tables.places.get(&self.transaction, id)? else { return Ok(()) };
+        self.has_changed = true;
         self.tables.places.delete(&mut self.transaction, id)?;
         // pkarr gives two names one place if they come in one microsecond: the later has it.
         if self.tables.order.get(&self.transaction, &place)?.is_some_and(|held| held == id) {
@@ -229,12 +255,13 @@ impl Writing<'_> {
         Ok(found.and_then(|(id, _)| Id::try_from(id).ok()))
     }
 
-    /// Puts a name into the order, at the first free place from `due` on.
+    /// Puts a name into the order, at the first free place from its own on.
     fn place(&mut self, id: &Id, due: u64) -> heed::Result<()> {
-        let mut place = due;
+        let mut place = place_of(id, due);
         while self.tables.order.get(&self.transaction, &place)?.is_some() {
             place = place.wrapping_add(1);
         }
+        self.has_changed = true;
         self.tables.order.put(&mut self.transaction, &place, id)?;
         self.tables.places.put(&mut self.transaction, id, &place)
     }
@@ -259,7 +286,7 @@ impl Batch for Writing<'_> {
 
     fn remove(&mut self, id: Id) -> Result<(), Failure> {
         self.displace(&id)?;
-        self.tables.packets.delete(&mut self.transaction, &id)?;
+        self.has_changed |= self.tables.packets.delete(&mut self.transaction, &id)?;
         Ok(())
     }
 
@@ -273,8 +300,8 @@ impl Batch for Writing<'_> {
             };
             match id {
                 Some(id) if place == Some(due) => return Ok(Some((due, id))),
-                _ => self.tables.order.delete(&mut self.transaction, &due)?,
-            };
+                _ => self.has_changed |= self.tables.order.delete(&mut self.transaction, &due)?,
+            }
         }
         Ok(None)
     }
@@ -295,6 +322,18 @@ impl Batch for Writing<'_> {
     fn usage(&mut self) -> Result<Usage, Failure> {
         Ok(self.tables.usage(&self.transaction)?)
     }
+}
+
+/// How many times share a place, in microseconds: 17 seconds.
+const SHARED_TIMES: u64 = 1 << 24;
+
+/// Where in the order a name is looked for a place: not before `due`, and not where all others of that time are.
+///
+/// A relay tells when it has seen a packet in whole seconds, so thousands may expire at once.
+fn place_of(id: &Id, due: u64) -> u64 {
+    let [a, b, c, ..] = *id;
+    let own = u64::from(u32::from_be_bytes([0, a, b, c]));
+    (due / SHARED_TIMES).saturating_add(1).wrapping_mul(SHARED_TIMES).wrapping_add(own)
 }
 
 fn id(key: &PublicKey) -> Id {
@@ -336,5 +375,26 @@ fn refusal(folder: &Path, error: heed::Error) -> OpenCacheError {
             OpenCacheError::NewerFormat { path, found: u32::MAX, known: KNOWN }
         }
         other => OpenCacheError::Engine { path, source: other.into() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHARED_TIMES, place_of};
+
+    #[test]
+    fn names_of_one_time_have_places_of_their_own_soon_after_it() {
+        let due = 1_700_000_000_000_000;
+        let places: std::collections::BTreeSet<_> = (0..1000_u32)
+            .map(|number| {
+                let mut id = [0; 20];
+                id[..4].copy_from_slice(&number.wrapping_mul(0x9E37_79B9).to_be_bytes());
+                place_of(&id, due)
+            })
+            .collect();
+        assert!(places.len() > 990, "{} places", places.len());
+        assert!(places.iter().all(|place| (due..due + 2 * SHARED_TIMES).contains(place)));
+        // No time is too late to be placed.
+        place_of(&[0xff; 20], u64::MAX);
     }
 }

@@ -59,6 +59,12 @@ impl Map {
         unsafe { self.env.resize(bytes) }
     }
 
+    /// The number of the last commit, of whichever process.
+    pub(super) fn last_commit(&self) -> u64 {
+        let (env, _still) = self.hold();
+        env.info().last_txn_id as u64
+    }
+
     /// How large the map is.
     pub(super) fn size(&self) -> u64 {
         self.env.info().map_size as u64

@@ -8,7 +8,7 @@ use mainstay_keys::Keypair;
 
 use super::engine::Lmdb;
 use crate::Timestamp;
-use crate::cache::persistent::{CacheOptions, OpenCacheError, Persistent};
+use crate::cache::persistent::{Batch, CacheOptions, Engine, Epoch, OpenCacheError, Persistent};
 use crate::cache::{Cached, LmdbCache, Put};
 use crate::runtime::block_on;
 use crate::scripted::packet;
@@ -53,6 +53,46 @@ fn a_map_that_is_too_small_grows_while_others_read_and_every_put_is_stored() {
         let found = block_on(cache.get(&cached.packet.public_key())).unwrap();
         assert_eq!(found.as_ref(), Some(cached));
     }
+}
+
+#[test]
+fn a_commit_of_nothing_is_none_and_the_next_number_is_anybodys() {
+    let folder = tempfile::tempdir().unwrap();
+    let (engine, _) = Lmdb::open(folder.path(), &CacheOptions::default()).unwrap();
+    let put = |batch: &mut <Lmdb as Engine>::Batch<'_>| batch.put([7; 20], b"a record", 5);
+    let before = engine.last_commit();
+    let (_, epoch) = engine.write(put).unwrap();
+    assert_eq!((engine.last_commit(), engine.epoch()), (before + 1, epoch));
+    // Removing what is not there changes nothing, either.
+    let (_, again) = engine.write(|batch| batch.remove([8; 20])).unwrap();
+    assert_eq!((engine.last_commit(), engine.epoch(), again), (before + 1, epoch, epoch));
+    let next = before + 2;
+    assert_eq!(engine.epoch_after(next), Epoch::since(next), "it may be another process's");
+    let (_, mine) = engine.write(put).unwrap();
+    assert_eq!((engine.last_commit(), engine.epoch(), mine), (next, epoch, epoch));
+}
+
+#[test]
+fn a_record_longer_than_any_packet_is_dropped_and_not_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CacheOptions::default();
+    let (engine, _) = Lmdb::open(folder.path(), &options).unwrap();
+    let cached = Cached::seen_now(packet(&Keypair::random(), Timestamp::from(5), 300));
+    let key = cached.packet.public_key();
+    // A whole packet, and a mebibyte behind it.
+    let mut record = cached.last_seen.as_u64().to_be_bytes().to_vec();
+    record.extend_from_slice(cached.packet.as_bytes());
+    record.resize(1 << 20, 7);
+    let id = <<Lmdb as Engine>::Batch<'_> as Batch>::id(&key);
+    engine.write(|batch| batch.put(id, &record, 5)).unwrap();
+    let cache = Persistent::start(engine, &options, None).unwrap();
+    assert_eq!(block_on(cache.get(&key)).unwrap(), None);
+    // The record is taken out by the writer, in its turn.
+    let other = Cached::seen_now(packet(&Keypair::random(), Timestamp::from(5), 300));
+    block_on(cache.put(other)).unwrap();
+    assert_eq!((cache.len(), cache.status().damaged), (1, 1));
+    assert_eq!(block_on(cache.put(cached.clone())).unwrap(), Put::Stored);
+    assert_eq!(block_on(cache.get(&key)).unwrap(), Some(cached));
 }
 
 #[test]

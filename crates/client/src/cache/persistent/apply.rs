@@ -59,7 +59,7 @@ pub(super) fn forget<B: Batch>(
     done: &mut Done,
 ) -> Result<(), Failure> {
     let id = B::id(key);
-    if batch.record(id, |bytes| bytes == damaged)? == Some(true) {
+    if batch.record(id, |bytes| record::copy(bytes) == damaged)? == Some(true) {
         batch.remove(id)?;
         done.damaged += 1;
     }
@@ -74,7 +74,7 @@ fn standing<E: Engine, B: Batch>(
     incoming: &Cached,
     done: &mut Done,
 ) -> Result<Option<Cached>, Failure> {
-    let Some(bytes) = batch.record(B::id(key), Bytes::copy_from_slice)? else { return Ok(None) };
+    let Some(bytes) = batch.record(B::id(key), record::copy)? else { return Ok(None) };
     let written_here = done.stored.iter().rev().find(|cached| cached.packet.public_key() == *key);
     let verified = [Some(incoming.clone()), shared.front.get(key), written_here.cloned()];
     if let Some(record) = Record::parse(&bytes) {

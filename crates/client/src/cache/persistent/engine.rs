@@ -12,27 +12,55 @@ use super::error::CacheFault;
 
 /// A place for records, open.
 pub(crate) trait Engine: fmt::Debug + Send + Sync + 'static {
-    /// Whether other processes may write to it, too.
-    const IS_SHARED: bool;
-
     /// A transaction that writes; there is one at a time.
     type Batch<'t>: Batch;
 
-    /// Reads a key's record, if there is one, as of the last commit.
-    fn read<T>(&self, key: &PublicKey, look: impl FnOnce(&[u8]) -> T)
-    -> Result<Option<T>, Failure>;
+    /// The epoch that reads are in. Costs nanoseconds, and no transaction.
+    fn epoch(&self) -> Epoch;
 
-    /// Makes all that `work` writes durable, or nothing of it.
+    /// Reads a key's record, if there is one, as of the last commit, and says in which epoch.
+    fn read<T>(
+        &self,
+        key: &PublicKey,
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<(Option<T>, Epoch), Failure>;
+
+    /// Makes all that `work` writes durable, or nothing of it; then it is part of this epoch.
     fn write<T>(
         &self,
         work: impl FnOnce(&mut Self::Batch<'_>) -> Result<T, Failure>,
-    ) -> Result<T, Unwritten>;
+    ) -> Result<(T, Epoch), Unwritten>;
 
     /// What it holds.
     fn usage(&self) -> Result<Usage, Failure>;
 
     /// Mends what made a batch fail, if that can be done while running; whether to try it again.
     fn mend(&self, failure: &Failure) -> bool;
+}
+
+/// A time in which no other process has written: what was seen on disk in it, or put there by this process,
+/// is there still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Epoch(u64);
+
+impl Epoch {
+    /// The epoch of what was not on disk yet when it was looked at.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// The only one, of an engine that no other process writes to.
+    #[cfg(feature = "disk-cache")]
+    pub(crate) const ALONE: Self = Self(1);
+
+    /// The epoch that begins with this commit; commits count from 1.
+    #[cfg(feature = "lmdb-cache")]
+    pub(crate) const fn since(commit: u64) -> Self {
+        Self(commit)
+    }
+
+    /// As a number to store.
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// A transaction that writes.

@@ -14,6 +14,9 @@ const TOLERANCE: u64 = 60_000_000;
 /// `last_seen` in microseconds, 64 bits, big-endian.
 const LAST_SEEN: usize = size_of::<u64>();
 
+/// The most bytes of a record.
+const LONGEST: usize = LAST_SEEN + SignedPacket::MAX_BYTES;
+
 /// A record's parts, not verified.
 pub(super) struct Record<'a> {
     last_seen: u64,
@@ -47,6 +50,11 @@ impl<'a> Record<'a> {
         let key = self.packet.first_chunk::<{ PublicKey::LENGTH }>()?;
         PublicKey::try_from(key).ok()
     }
+}
+
+/// A copy of what is stored, or of its beginning if it is longer than any record: then it is none.
+pub(super) fn copy(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes.get(..LONGEST.saturating_add(1)).unwrap_or(bytes))
 }
 
 /// The bytes of a record.

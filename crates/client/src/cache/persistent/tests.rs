@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use futures_util::FutureExt as _;
 use mainstay_keys::Keypair;
 use tempfile::TempDir;
 
@@ -72,6 +73,12 @@ for_each_engine! {
     puts_that_wait_together_share_a_commit
     a_full_cache_lets_the_expired_leave_first
     a_full_cache_with_nothing_expired_keeps_the_newcomer
+    reading_changes_nothing_on_disk_and_the_next_put_is_one_commit
+    a_put_whose_caller_has_gone_is_stored
+    after_a_read_whose_caller_has_gone_the_cache_can_be_opened_again
+    of_racing_puts_the_newest_stands
+    a_packet_seen_in_the_future_counts_as_never_seen
+    a_folder_that_is_deleted_while_it_is_open_costs_no_more_than_its_packets
     a_cache_of_one_packet_holds_the_last
     a_cache_of_none_is_off
     bytes_are_bounded_too
@@ -198,6 +205,114 @@ fn a_full_cache_with_nothing_expired_keeps_the_newcomer<C: OnDisk>() {
         assert_eq!(get(&cache, &newcomer), Some(newcomer));
     }
     assert_eq!(cache.len(), 5);
+}
+
+fn reading_changes_nothing_on_disk_and_the_next_put_is_one_commit<C: OnDisk>() {
+    let folder = folder();
+    let cache: C = open(&folder);
+    let all: Vec<_> = (0..30).map(|_| seen(0)).collect();
+    let puts = all.iter().map(|cached| cache.put(cached.clone()));
+    block_on(futures_util::future::join_all(puts));
+    let (content, commits) = (std::fs::read(data(&folder)).unwrap(), cache.status_of().commits);
+    for cached in all.iter().cycle().take(3000) {
+        assert!(get(&cache, cached).is_some());
+        assert!(matches!(cache.peek(&cached.packet.public_key()), Peek::Hit(_)));
+    }
+    assert!(std::fs::read(data(&folder)).unwrap() == content, "a read wrote something");
+    assert_eq!(put(&cache, &seen(0)), Put::Stored);
+    assert_eq!(cache.status_of().commits, commits + 1);
+}
+
+fn a_put_whose_caller_has_gone_is_stored<C: OnDisk>() {
+    let folder = folder();
+    let cache: C = open(&folder);
+    let all: Vec<_> = (0..20).map(|_| seen(0)).collect();
+    for cached in &all {
+        assert!(cache.put(cached.clone()).now_or_never().is_none(), "the disk was waited for");
+    }
+    drop(cache);
+    let cache: C = open(&folder);
+    assert!(all.iter().all(|cached| get(&cache, cached).as_ref() == Some(cached)));
+}
+
+fn after_a_read_whose_caller_has_gone_the_cache_can_be_opened_again<C: OnDisk>() {
+    let folder = folder();
+    let kept = seen(0);
+    put(&open::<C>(&folder), &kept);
+    for _ in 0..50 {
+        let cache: C = open(&folder);
+        for _ in 0..10 {
+            // It is read from disk on another thread, which goes on.
+            let read = cache.get(&kept.packet.public_key()).now_or_never();
+            assert!(read.is_none_or(|read| read.unwrap().as_ref() == Some(&kept)));
+        }
+    }
+    assert_eq!(get(&open::<C>(&folder), &kept), Some(kept));
+}
+
+fn of_racing_puts_the_newest_stands<C: OnDisk>() {
+    const THREADS: u64 = 4;
+    let folder = folder();
+    let cache: C = open(&folder);
+    let keypair = Keypair::random();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (cache, keypair) = (&cache, &keypair);
+            scope.spawn(move || {
+                let mut last = 0;
+                for number in 0..15 {
+                    // Up and down, so that each thread is overtaken now and then.
+                    let timestamp = 1 + (number * 7 + thread * 5) % 60;
+                    let incoming = cached(keypair, timestamp);
+                    let stands = match put(cache, &incoming) {
+                        Put::Stored | Put::Refreshed => timestamp,
+                        Put::Superseded(by) => by.packet.timestamp().as_u64(),
+                    };
+                    assert!(stands >= timestamp && stands >= last, "{stands} after {last}");
+                    last = get(cache, &incoming).unwrap().packet.timestamp().as_u64();
+                    assert!(last >= stands, "{last} after {stands}");
+                }
+            });
+        }
+    });
+    let newest =
+        (0..15).flat_map(|number| (0..THREADS).map(move |t| 1 + (number * 7 + t * 5) % 60));
+    let newest = newest.max().unwrap();
+    drop(cache);
+    let stands = get(&open::<C>(&folder), &cached(&keypair, 1)).unwrap();
+    assert_eq!(stands.packet.timestamp().as_u64(), newest);
+}
+
+/// As after the clock was set back by an hour.
+fn a_packet_seen_in_the_future_counts_as_never_seen<C: OnDisk>() {
+    let folder = folder();
+    let now = seen(0);
+    let later = now.last_seen.as_u64() + 3_600_000_000;
+    let future = Cached { last_seen: Timestamp::from(later), ..now.clone() };
+    put(&open::<C>(&folder), &future);
+    let cache: C = open(&folder);
+    assert_eq!(get(&cache, &now).unwrap().last_seen.as_u64(), 0);
+    assert_eq!(put(&cache, &now), Put::Refreshed);
+    drop(cache);
+    assert_eq!(get(&open::<C>(&folder), &now), Some(now));
+}
+
+fn a_folder_that_is_deleted_while_it_is_open_costs_no_more_than_its_packets<C: OnDisk>() {
+    let folder = folder();
+    let cache: C = open(&folder);
+    let all: Vec<_> = (0..5).map(|_| seen(0)).collect();
+    all.iter().for_each(|cached| drop(put(&cache, cached)));
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    for cached in &all {
+        assert_eq!(get(&cache, cached).as_ref(), Some(cached));
+    }
+    // Stored in the file that has no name any more, or refused: either way without harm.
+    let (after, refused) = (seen(0), seen(0));
+    let stored = block_on(cache.put(after.clone())).is_ok();
+    assert_eq!(get(&cache, &after).is_some(), stored);
+    let _ = block_on(cache.put(refused));
+    drop(cache);
+    assert_eq!(get(&open::<C>(&folder), &all[0]), None);
 }
 
 fn a_cache_of_one_packet_holds_the_last<C: OnDisk>() {

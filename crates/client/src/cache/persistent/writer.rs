@@ -8,7 +8,7 @@ use bytes::Bytes;
 use mainstay_keys::PublicKey;
 use tokio::sync::{mpsc, oneshot};
 
-use super::engine::{Engine, Unwritten};
+use super::engine::{Engine, Epoch, Unwritten};
 use super::error::CacheFault;
 use super::front::Front;
 use super::status::Writing;
@@ -95,7 +95,7 @@ fn fail<E>(shared: &Shared<E>, group: &mut [Command], mut first: Option<CacheFau
 
 /// Writes a group, and answers it.
 fn commit<E: Engine>(shared: &Shared<E>, group: &mut [Command]) -> Result<(), Unwritten> {
-    let (done, puts) = shared.engine.write(|batch| {
+    let ((done, puts), epoch) = shared.engine.write(|batch| {
         let mut done = Done::default();
         let mut puts = Vec::with_capacity(group.len());
         for command in &*group {
@@ -110,12 +110,12 @@ fn commit<E: Engine>(shared: &Shared<E>, group: &mut [Command]) -> Result<(), Un
             });
         }
         if shared.options.durability == Durability::Soon {
-            done.show(&shared.front);
+            done.show(&shared.front, Epoch::NONE);
             answer(group, &puts);
         }
         Ok((done, puts))
     })?;
-    done.show(&shared.front);
+    done.show(&shared.front, epoch);
     shared.counters.commits.add(1);
     shared.counters.evicted.add(done.evicted);
     shared.counters.damaged.add(done.damaged);
@@ -141,9 +141,10 @@ pub(super) struct Done {
 }
 
 impl Done {
-    fn show(&self, front: &Front) {
+    /// What stands on disk in this epoch is at hand from now on.
+    fn show(&self, front: &Front, epoch: Epoch) {
         for cached in &self.stored {
-            front.note(&cached.packet.public_key(), cached.clone());
+            front.note(&cached.packet.public_key(), cached.clone(), epoch);
         }
     }
 }
