@@ -41,30 +41,45 @@ fn kill_again_and_again(engine: &str, kills: u64) -> u64 {
         // as long ones.
         let awaited = if while_opening { 0 } else { 1 + chance.index(5) };
         let patience = Duration::from_micros(100 << chance.below(8));
+        // One in ten dies while it closes the cache, if it has not just closed it.
+        let while_closing = !while_opening && chance.below(10) == 0;
         let first = acknowledged.values().max().map_or(0, |highest| highest + 1);
-        total += one_round(engine, folder.path(), first, awaited, patience, &mut acknowledged);
+        let moment = Moment { awaited, while_closing, patience };
+        total += one_round(engine, folder.path(), first, moment, &mut acknowledged);
         verify(engine, folder.path(), round, &mut acknowledged);
     }
     total
+}
+
+/// When a writer is killed.
+struct Moment {
+    /// After so many puts were acknowledged.
+    awaited: usize,
+    /// Once it has been told to end.
+    while_closing: bool,
+    /// After so much more time.
+    patience: Duration,
 }
 
 fn one_round(
     engine: &str,
     folder: &Path,
     first: u64,
-    awaited: usize,
-    patience: Duration,
+    moment: Moment,
     acknowledged: &mut Acknowledged,
 ) -> u64 {
     let mut writer = child(engine, "write").arg(folder).arg(first.to_string()).spawn().unwrap();
     let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
     let mut told = Vec::new();
     // The first line says that it is open.
-    let awaited = if awaited == 0 { 0 } else { awaited + 1 };
+    let awaited = if moment.awaited == 0 { 0 } else { moment.awaited + 1 };
     told.extend(lines.by_ref().take(awaited).map(Result::unwrap));
     let listener = thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
+    if moment.while_closing {
+        drop(writer.stdin.take());
+    }
     let told_last = Instant::now();
-    while told_last.elapsed() < patience {
+    while told_last.elapsed() < moment.patience {
         thread::yield_now();
     }
     writer.kill().unwrap();

@@ -39,18 +39,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// Puts numbered packets, and tells the number of each once it is acknowledged.
+/// Puts numbered packets, and tells the number of each once it is acknowledged; closes the cache when standard input ends.
 fn write(engine: &str, place: &str, first: &str) -> Result<(), Failure> {
     let first: u64 = first.parse()?;
     let cache = caches::open(engine, place)?.cache;
     tell("open");
     let next = Arc::new(AtomicU64::new(first));
+    let end = first.saturating_add(MOST);
+    thread::spawn({
+        let next = Arc::clone(&next);
+        move || {
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            next.store(end, Ordering::Relaxed);
+        }
+    });
     let writers = (0..WRITERS).map(|_| {
         let (cache, next) = (Arc::clone(&cache), Arc::clone(&next));
         thread::spawn(move || {
             loop {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= first.saturating_add(MOST) {
+                if number >= end {
                     return;
                 }
                 match run(cache.put(cached(number))) {
