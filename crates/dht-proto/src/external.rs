@@ -190,6 +190,21 @@ mod tests {
     }
 
     #[test]
+    fn a_liar_who_changes_nothing_is_no_news_however_old_the_verdict() {
+        let now = crate::testing::start();
+        let mut external = External::new(now, None);
+        let all = |external: &mut External, at| {
+            (0..30).filter_map(|provider| external.vote(at, voter(provider, 1), seen(1))).count()
+        };
+        assert_eq!(all(&mut external, now), 1);
+        assert_eq!(all(&mut external, now + HOLD), 0);
+        assert_eq!(external.vote(now + HOLD * 2, voter(99, 1), seen(66)), None);
+        assert_eq!(all(&mut external, now + HOLD * 2), 0);
+        assert_eq!(external.vote(now + HOLD * 2, voter(99, 1), seen(66)), None);
+        assert_eq!(external.address(), Some(seen(1)));
+    }
+
+    #[test]
     fn only_a_public_address_of_the_voters_own_family_can_be_voted_for() {
         let now = crate::testing::start();
         let mut external = External::new(now, None);

@@ -83,6 +83,15 @@ mod tests {
     }
 
     #[test]
+    fn few_addresses_hardly_displace_each_other() {
+        let now = crate::testing::start();
+        let mut recent = Recent::new([1; 16]);
+        let ips = (0..32).map(|last| IpAddr::from([60, 1, 1, last]));
+        ips.clone().for_each(|ip| recent.note(now, ip));
+        assert!(ips.filter(|ip| recent.has(now, *ip, WITHIN)).count() >= 26);
+    }
+
+    #[test]
     fn any_number_of_addresses_takes_the_same_room() {
         let now = crate::testing::start();
         let mut recent = Recent::new([1; 16]);

@@ -357,6 +357,7 @@ mod tests {
         assert_eq!(key.verify(b"message", &signature), Ok(()));
         assert_eq!(keypair.verify(b"message", &signature), Ok(()));
         assert_eq!(key.verify(b"massage", &signature), Err(SignatureError));
+        assert_eq!(keypair.verify(b"massage", &signature), Err(SignatureError));
         let other = Keypair::from_secret_key(&[8; 32]).public_key();
         assert_eq!(other.verify(b"message", &signature), Err(SignatureError));
         for bit in 0..512 {

@@ -113,3 +113,39 @@ fn a_clock_that_jumps_never_makes_a_packet_or_an_absence_live_longer() {
     let cached = Cached { packet: packet(&Keypair::random(), right, 300), last_seen: soon };
     assert_eq!(freshness.expires_in(&cached, right), 300);
 }
+
+#[test]
+fn every_bound_is_kept_to_the_microsecond() {
+    let freshness = Freshness::default().with_minimum_ttl(10).with_negative_ttl(30);
+    let (second, micro) = (Duration::from_secs(1), Duration::from_micros(1));
+    let now = Timestamp::now();
+    let before = |age| now.checked_sub(age).unwrap();
+    let seen = |age| Cached { last_seen: before(age), ..cached(300, 0) };
+
+    assert!(freshness.is_fresh(&seen(300 * second - micro), now));
+    assert!(!freshness.is_fresh(&seen(300 * second), now));
+    assert_eq!(freshness.expires_in(&seen(300 * second - micro), now), 0);
+    assert_eq!(freshness.expires_in(&seen(299 * second), now), 1);
+
+    let policy = Policy::CacheFirst;
+    let absent = |age| freshness.judge(Known::Absent(before(age)), now, policy);
+    assert_eq!(absent(30 * second - micro), Verdict::DenyFromMemory);
+    assert_eq!(absent(30 * second), Verdict::AskFirst { or_stale: false });
+
+    let after = |ahead| now.checked_add(ahead).unwrap();
+    assert!(Freshness::is_plausible(after(7200 * second), now));
+    assert!(!Freshness::is_plausible(after(7200 * second + micro), now));
+}
+
+#[test]
+fn what_a_backend_saw_within_its_ttl_or_two_seconds_is_from_just_now() {
+    let (second, micro) = (Duration::from_secs(1), Duration::from_micros(1));
+    let now = Timestamp::now();
+    let packet = packet(&Keypair::random(), now, 300);
+    for (maximum, oldest) in [(86_400, 300 * second), (100, 100 * second), (0, 2 * second)] {
+        let freshness = Freshness::default().with_minimum_ttl(0).with_maximum_ttl(maximum);
+        let judge = |age| freshness.is_just_seen(&packet, now.checked_sub(age).unwrap(), now);
+        assert!(judge(Duration::ZERO) && judge(oldest), "{maximum}");
+        assert!(!judge(oldest + micro), "{maximum}");
+    }
+}
