@@ -91,6 +91,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_again_is_the_latest_again_and_there_once() {
+        let mut published = Published::new(3);
+        for salt in [1, 2, 3, 1] {
+            published.insert(item(salt, 1));
+        }
+        let kept: Vec<_> = published.iter().cloned().collect();
+        assert_eq!(kept, [item(2, 1), item(3, 1), item(1, 1)]);
+        let ask = Ask::PutMutable { item: item(4, 1), cas: None };
+        assert_eq!(published.item_of(&ask), Some(item(4, 1)));
+        let ask = Ask::FindNode { target: item(4, 1).target() };
+        assert_eq!(published.item_of(&ask), None);
+    }
+
+    #[test]
     fn a_node_that_is_to_remember_nothing_keeps_nothing() {
         let mut published = Published::new(0);
         assert!(published.item_of(&Ask::PutMutable { item: item(1, 1), cas: None }).is_none());

@@ -167,3 +167,47 @@ fn check(salt: &[u8], seq: i64, value: &[u8]) -> Result<(), ItemError> {
     }
     check_value(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::MAX_VALUE;
+    use super::*;
+
+    /// A byte string whose encoding has so many bytes.
+    fn value(size: usize) -> Vec<u8> {
+        let mut value = Vec::new();
+        push_string(&mut value, &vec![b'x'; size - 4]);
+        assert_eq!(value.len(), size);
+        value
+    }
+
+    #[test]
+    fn what_nodes_refuse_is_neither_signed_nor_accepted_and_the_largest_of_all_is() {
+        let keypair = Keypair::from_secret_key(&[1; 32]);
+        let (salt, small, large) = ([7; MAX_SALT + 1], value(500), value(MAX_VALUE + 1));
+        let cases: [(&[u8], i64, &[u8], ItemError); 5] = [
+            (&salt, 1, &small, ItemError::SaltTooLong { length: MAX_SALT + 1 }),
+            (b"", -1, &small, ItemError::NegativeSequence { seq: -1 }),
+            (b"", i64::MIN, &small, ItemError::NegativeSequence { seq: i64::MIN }),
+            (b"", 1, &large, ItemError::ValueTooLarge { size: MAX_VALUE + 1 }),
+            (&salt, -1, &large, ItemError::SaltTooLong { length: MAX_SALT + 1 }),
+        ];
+        for (salt, seq, value, refusal) in cases {
+            let mut signed = Vec::new();
+            signable(seq, salt, value, &mut signed);
+            let (key, signature) = (keypair.public_key(), keypair.sign(&signed));
+            let refused = Err(refusal);
+            assert_eq!(MutableItem::sign(&keypair, salt, seq, value), refused);
+            assert_eq!(MutableItem::verify(key, salt, seq, value, signature), refused);
+            let signer = key.as_bytes();
+            assert_eq!(MutableItem::verify_signer(signer, salt, seq, value, signature), refused);
+        }
+        let (salt, value) = (&salt[1..], value(MAX_VALUE));
+        for seq in [0, i64::MAX] {
+            let item = MutableItem::sign(&keypair, salt, seq, &value).unwrap();
+            assert_eq!((item.salt(), item.seq(), item.value()), (salt, seq, &value[..]));
+            let (key, signature) = (*item.key(), *item.signature());
+            assert_eq!(MutableItem::verify(key, salt, seq, &value, signature), Ok(item));
+        }
+    }
+}
