@@ -1,6 +1,7 @@
 //! Names under keys over real sockets: records in a DHT, TLS by key and by certificate, one HTTP client for both.
 //! What records mean is proven beside the search; here it is that the names they lead to are reached.
 
+mod connect;
 mod server;
 
 use std::error::Error;

@@ -40,6 +40,8 @@
 //! | `tls` | TLS by keys instead of certificates, with rustls |
 //! | `reqwest-resolve` | the client as the DNS of reqwest |
 //! | `reqwest-builder` | a reqwest client for `https://<key>/` and the web |
+//! | `hyper-connector` | the same for the client of hyper-util |
+//! | `quinn-connector` | QUIC to names under keys |
 
 #![cfg_attr(not(feature = "lmdb-cache"), forbid(unsafe_code))]
 #![cfg_attr(
@@ -54,6 +56,11 @@ mod bounded;
 mod builder;
 mod cache;
 mod client;
+#[cfg(all(
+    any(feature = "hyper-connector", feature = "quinn-connector"),
+    not(target_family = "wasm")
+))]
+pub mod connect;
 #[cfg(feature = "endpoints")]
 mod endpoints;
 mod engine;

@@ -71,6 +71,11 @@ pub use mainstay_packets::{
 pub use mainstay_client::DiskCache;
 #[cfg(all(feature = "lmdb-cache", not(target_family = "wasm")))]
 pub use mainstay_client::LmdbCache;
+#[cfg(all(
+    any(feature = "hyper-connector", feature = "quinn-connector"),
+    not(target_family = "wasm")
+))]
+pub use mainstay_client::connect;
 #[cfg(all(feature = "tls", not(target_family = "wasm")))]
 pub use mainstay_client::tls;
 #[cfg(any(

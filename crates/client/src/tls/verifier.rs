@@ -63,7 +63,7 @@ impl ServerVerifier {
 
     /// Leaves it to `wants_raw_key` what a connection asks for: raw public keys or certificates. It must say the same
     /// throughout a handshake.
-    #[cfg(feature = "reqwest-builder")]
+    #[cfg(any(feature = "hyper-connector", feature = "reqwest-builder"))]
     pub(crate) fn asking(self, wants_raw_key: fn() -> bool) -> Self {
         Self { wants_raw_key, ..self }
     }
