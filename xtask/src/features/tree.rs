@@ -27,7 +27,7 @@ const DHT: [&str; 4] = ["mainstay-dht", "mainstay-dht-proto", "mainstay-kad", "b
 
 /// What goes on from packets to services: the verifier of TLS, and all that comes with it.
 const BEYOND_PACKETS: &[&str] =
-    &["endpoints", "tls", "reqwest-resolve", "reqwest-builder", "lmdb-cache", "disk-cache"];
+    &["endpoints", "tls", "reqwest-resolve", "reqwest-builder", "hyper-connector", "quinn-connector", "lmdb-cache", "disk-cache"];
 
 pub(crate) const TREE: &[Branch] = &[
     Branch {
@@ -152,6 +152,30 @@ pub(crate) const TREE: &[Branch] = &[
         features: &["reqwest-builder"],
         leaves_off: &["lmdb-cache", "disk-cache"],
         brings: &["mainstay-client", "reqwest", "rustls", "ring", "tower"],
+        absent: &["heed", "native-tls", "openssl-sys", "aws-lc-rs"],
+        absent_in_browser: &[],
+        is_for_browsers: false,
+    },
+    Branch {
+        name: "hyper",
+        question: "You do so with hyper's client, by connections of its own",
+        line: "mainstay = { version = \"0.1\", features = [\"hyper-connector\"] }",
+        default_features: true,
+        features: &["hyper-connector"],
+        leaves_off: &["reqwest-resolve", "reqwest-builder", "lmdb-cache", "disk-cache"],
+        brings: &["mainstay-client", "hyper-util", "tokio-rustls", "ring"],
+        absent: &["heed", "quinn", "native-tls", "openssl-sys", "aws-lc-rs"],
+        absent_in_browser: &[],
+        is_for_browsers: false,
+    },
+    Branch {
+        name: "QUIC",
+        question: "You speak QUIC with the services that names lead to, or serve it",
+        line: "mainstay = { version = \"0.1\", features = [\"quinn-connector\"] }",
+        default_features: true,
+        features: &["quinn-connector"],
+        leaves_off: &["reqwest-resolve", "reqwest-builder", "lmdb-cache", "disk-cache"],
+        brings: &["mainstay-client", "quinn", "rustls", "ring"],
         absent: &["heed", "native-tls", "openssl-sys", "aws-lc-rs"],
         absent_in_browser: &[],
         is_for_browsers: false,
