@@ -26,8 +26,16 @@ pub(crate) struct Branch {
 const DHT: [&str; 4] = ["mainstay-dht", "mainstay-dht-proto", "mainstay-kad", "bendy"];
 
 /// What goes on from packets to services: the verifier of TLS, and all that comes with it.
-const BEYOND_PACKETS: &[&str] =
-    &["endpoints", "tls", "reqwest-resolve", "reqwest-builder", "hyper-connector", "quinn-connector", "lmdb-cache", "disk-cache"];
+const BEYOND_PACKETS: &[&str] = &[
+    "endpoints",
+    "tls",
+    "reqwest-resolve",
+    "reqwest-builder",
+    "hyper-connector",
+    "quinn-connector",
+    "lmdb-cache",
+    "disk-cache",
+];
 
 pub(crate) const TREE: &[Branch] = &[
     Branch {
