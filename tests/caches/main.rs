@@ -4,6 +4,7 @@
 //! death does no harm.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(clippy::print_stderr, reason = "figures that were asked for")]
 
 mod broken;
 mod killed;

@@ -10,12 +10,12 @@ fn address(n: u8) -> SocketAddr {
 
 /// Runs a race; each address answers after so many milliseconds, well or not. Gives what came of it, and who was asked
 /// when.
-async fn race(field: &[(u8, u64, bool)]) -> (Result<u8, Vec<SocketAddr>>, Vec<(u8, u64)>) {
+async fn race(field: &[(u8, u64, bool)]) -> (Result<u8, Vec<SocketAddr>>, Vec<(u8, u128)>) {
     let (began, asked) = (Instant::now(), RefCell::new(Vec::new()));
     let addresses = stream::iter(field.iter().map(|(n, _, _)| address(*n)));
     let outcome = first_of(addresses, |at: SocketAddr| {
         let (n, after, is_well) = *field.iter().find(|(n, _, _)| address(*n) == at).unwrap();
-        asked.borrow_mut().push((n, began.elapsed().as_millis() as u64));
+        asked.borrow_mut().push((n, began.elapsed().as_millis()));
         async move {
             sleep(Duration::from_millis(after)).await;
             if is_well { Ok(n) } else { Err(io(std::io::ErrorKind::ConnectionRefused.into())) }
