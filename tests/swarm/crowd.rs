@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
-use mainstay_dht_proto::{Ask, Config, Event, LookupReport, Node, Outcome, QueryId, Transmit};
+use mainstay_dht_proto::{
+    Ask, AskOptions, Config, Event, LookupReport, Node, Outcome, QueryId, Transmit,
+};
 use mainstay_keys::{PublicKey, Signature};
 use mainstay_krpc::item::MutableItem;
 use mainstay_krpc::{Body, Id, Message, Method, NodeInfo, Nodes, Query, Response};
@@ -142,16 +144,29 @@ impl Crowd {
     }
 
     pub(crate) fn start(&mut self, client: usize, ask: Ask) -> QueryId {
+        self.start_with(client, ask, AskOptions::default())
+    }
+
+    fn start_with(&mut self, client: usize, ask: Ask, options: AskOptions) -> QueryId {
         self.clients[client].1.clear();
-        let query = self.clients[client].0.ask(self.now, ask);
+        let query = self.clients[client].0.ask_with(self.now, ask, options);
         self.drain(client);
         query
     }
 
     /// Asks, waits for the end, and gives what came of it and the datagrams it took.
     pub(crate) fn ask(&mut self, client: usize, ask: Ask) -> (Outcome, LookupReport, usize) {
+        self.ask_with(client, ask, AskOptions::default())
+    }
+
+    pub(crate) fn ask_with(
+        &mut self,
+        client: usize,
+        ask: Ask,
+        options: AskOptions,
+    ) -> (Outcome, LookupReport, usize) {
         let before = self.node(client).info().counters.sent;
-        let query = self.start(client, ask);
+        let query = self.start_with(client, ask, options);
         let limit = self.now + Duration::from_secs(60);
         loop {
             if let Some((outcome, report)) = ending(self.events(client), query) {

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use mainstay_dht_proto::{Ask, Config, Outcome};
+use mainstay_dht_proto::{Ask, AskOptions, Config, Outcome};
 use mainstay_krpc::Id;
 
 use crate::crowd::{Crowd, Member, Nature, mix};
@@ -113,5 +113,30 @@ fn half_of_all_nodes_lie_in_vain() {
         let found = (0..30).filter(|number| fight(&mut crowd, clients, *number).found).count();
         println!("{nature:?}: {found} of 30 found");
         assert_eq!(found, 30);
+    }
+}
+
+#[test]
+fn four_paths_find_what_a_fifth_of_all_nodes_hides_at_most_five_times_the_packets() {
+    for (seed, nature) in natures(6) {
+        let mut crowd = Crowd::new(3000, seed);
+        crowd.turn(0.2, nature);
+        let (mut found, mut messages) = ([0; 2], [0; 2]);
+        for number in 0..15 {
+            let item = nth(number);
+            crowd.plant(&item, 8);
+            // It joins, and this is the first thing it asks: it has no memory to lean on.
+            for (at, paths) in [1, 4].into_iter().enumerate() {
+                let cold = crowd.spawn(|config| Config { contacts: 0, ..config });
+                let options = AskOptions { paths, ..AskOptions::default() };
+                let (outcome, _, sent) = crowd.ask_with(cold, get_of(&item), options);
+                let hit = matches!(outcome, Outcome::Mutable(Ok(Some(got))) if got == item);
+                found[at] += usize::from(hit);
+                messages[at] += sent;
+            }
+        }
+        println!("{nature:?}: {found:?} of 15 found over 1 and 4 paths, {messages:?} packets");
+        assert!(found[1] >= found[0] && found[1] >= 14, "{found:?}");
+        assert!(messages[1] <= 5 * messages[0], "{messages:?}");
     }
 }

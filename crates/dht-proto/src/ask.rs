@@ -16,7 +16,7 @@ pub struct QueryId(pub(crate) u64);
 ///
 /// `AskOptions::default()` is what [`Node::ask`](crate::Node::ask) uses. Build others with
 /// `AskOptions { deadline: Some(limit), ..AskOptions::default() }`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AskOptions {
     /// When it ends whatever the network does, counted from the start; more than a day counts as a day. What was
     /// found or stored by then is its outcome, and the report says that it was
@@ -27,6 +27,21 @@ pub struct AskOptions {
     pub effort: Option<Effort>,
     /// Whether every step is reported as an [`Event::Step`](crate::Event::Step). Default: false.
     pub traced: bool,
+    /// Over how many disjoint paths it walks; 0 counts as 1, more than 8 as 8. Default: 1.
+    ///
+    /// No two paths ask one node, one address or one /24 (IPv6 /48), what a node names is heard by its own path only,
+    /// and each path ends for itself: those who lead one of them astray do not lead the others. What all of them found
+    /// is put together, and a put stores at the closest of all. As many requests are in flight as without, and
+    /// [`Config::max_visits`](crate::Config::max_visits) is the sum; nearly as many times the packets are sent as
+    /// there are paths, and it takes longer. A ping has one path. Off by default, because a walk starts from many contacts
+    /// of its own and passes over crowds anyway.
+    pub paths: u8,
+}
+
+impl Default for AskOptions {
+    fn default() -> Self {
+        Self { deadline: None, effort: None, traced: false, paths: 1 }
+    }
 }
 
 /// How hard a lookup looks for the last of the closest nodes.

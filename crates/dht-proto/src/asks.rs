@@ -155,7 +155,7 @@ impl Asks {
             scene.wire.events.push_back(Event::Done { query: id, outcome, report });
             return id;
         }
-        let pace = self.pace.of_owner(&goal, options.effort, self.len());
+        let pace = self.pace.of_owner(&goal, options, self.len());
         let origin = Origin::Owner { traced: options.traced };
         let mut search = Search::new(scene.now, id, goal, origin, pace);
         consult(&mut search, scene, store);

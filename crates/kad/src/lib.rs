@@ -12,6 +12,7 @@
 //! | [`Table`] | the nodes worth remembering, in buckets around our own id | ping [`next_to_ping`](Table::next_to_ping), refresh [`stale_bucket`](Table::stale_bucket) |
 //! | [`Book`] | thousands of nodes that answered once | tell it what came of each query |
 //! | [`Lookup`] | one walk towards a target | send to each contact that [`next`](Lookup::next) names, and report what came of it |
+//! | [`Paths`] | several walks towards one target that share no node | as a lookup |
 //! | [`SizeEstimator`] | how many nodes the network has, from finished walks | hand in each settled lookup's closest set |
 //!
 //! A whole search, with the network left out:
@@ -75,7 +76,7 @@ mod table;
 pub use book::{Book, BookConfig, Known, Noted};
 pub use contact::Contact;
 pub use id::{Distance, Id, ParseIdError};
-pub use lookup::{Answer, Ending, Lookup, LookupConfig, Outcome, Phase, Responder, Stats};
+pub use lookup::{Answer, Ending, Lookup, LookupConfig, Outcome, Paths, Phase, Responder, Stats};
 pub use size::{SizeEstimate, SizeEstimator};
 pub use table::{
     BucketSummary, Entry, Failure, Heard, Insert, Nearest, Refusal, Status, Table, TableConfig,

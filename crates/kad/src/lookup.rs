@@ -4,12 +4,14 @@
 mod candidates;
 mod config;
 mod outcome;
+mod paths;
 
 use crate::{Contact, Id};
-use candidates::{Candidate, Candidates, State};
+use candidates::{Candidate, Candidates, State, place};
 
 pub use config::LookupConfig;
 pub use outcome::{Answer, Ending, Outcome, Phase, Responder, Stats};
+pub use paths::Paths;
 
 /// An iterative lookup: finds the K live nodes closest to a target by asking ever closer ones.
 ///
@@ -287,6 +289,18 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
                 State::Fresh | State::InFlight | State::Stalled | State::Again => None,
             });
         Outcome { ending, responders: responders.collect(), stats: self.stats }
+    }
+
+    /// Whether a query to this address is neither answered nor failed.
+    fn awaits(&self, address: &C::Address) -> bool {
+        self.pending.iter().any(|query| query.address == *address)
+    }
+
+    /// Leaves a contact, and whoever shares its host or subnet where those count, to another path.
+    fn leave(&mut self, contact: &C) {
+        self.candidates.leave(contact, &self.config);
+        let theirs = place(contact, &self.config);
+        self.unidentified.retain(|other| place(other, &self.config) != theirs);
     }
 
     /// Whether one more query may be sent, to the candidate at `slot` or else to an unidentified one.

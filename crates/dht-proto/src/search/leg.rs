@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use mainstay_kad::{Answer, Ending, Lookup};
+use mainstay_kad::{Answer, Ending, Paths};
 use mainstay_krpc::{AnnouncePort, Method, Put, Response, Want};
 
 use super::veil::Veil;
@@ -49,7 +49,7 @@ enum State {
 /// A walk, and the copies stored on the way.
 #[derive(Debug)]
 struct Walk {
-    lookup: Lookup<Contact, 20, Note>,
+    lookup: Paths<Contact, 20, Note>,
     /// How many contacts near the target it was given to start from.
     seeds: usize,
     closest: usize,
@@ -61,7 +61,7 @@ impl Walk {
     /// true if there are any. Where nine of ten nodes are dead, those who answer name too few who live.
     fn reseed(&mut self, family: Family, scene: &Scene<'_>) -> bool {
         let stuck = !self.lookup.is_settled() && self.lookup.in_flight() == 0;
-        if !stuck || self.seeds >= MOST_SEEDS || self.lookup.responders().count() >= self.closest {
+        if !stuck || self.seeds >= MOST_SEEDS || self.lookup.responded_to() >= self.closest {
             return false;
         }
         let Some(network) = scene.networks.of(family) else { return false };
@@ -88,8 +88,8 @@ impl Leg {
         bootstrap: impl Iterator<Item = SocketAddr>,
     ) -> Option<Self> {
         let target = kad_id(&goal.target());
-        let mut lookup =
-            Lookup::new(target, pace.lookup(goal, network)).excluding(kad_id(&network.id));
+        let mut lookup = Paths::new(target, pace.lookup(goal, network), pace.paths)
+            .excluding(kad_id(&network.id));
         if let Some(addr) = goal.only() {
             let asked = Family::of(addr) == network.family
                 && Scope::of(addr) != Scope::Never
@@ -120,7 +120,7 @@ impl Leg {
         (known > 0).then(|| Self { veil, ..Self::walking(network.family, goal, pace, lookup) })
     }
 
-    fn walking(family: Family, goal: &Goal, pace: Pace, lookup: Lookup<Contact, 20, Note>) -> Self {
+    fn walking(family: Family, goal: &Goal, pace: Pace, lookup: Paths<Contact, 20, Note>) -> Self {
         // What is for one address is for nobody else.
         let seeds = if goal.only().is_some() { MOST_SEEDS } else { SEEDS };
         let walk =
@@ -161,7 +161,7 @@ impl Leg {
         !self.pace.thorough
             && !lookup.is_settled()
             && lookup.in_flight() == 0
-            && lookup.responders().next().is_some()
+            && lookup.responded_to() > 0
     }
 
     /// Uses an answer; says how many nodes it named.
@@ -286,7 +286,7 @@ impl Leg {
         let done = State::Done { asked: self.asked_to_store() };
         let State::Walking(walk) = std::mem::replace(&mut self.state, done) else { return };
         let Walk { lookup, early: mut storing, .. } = *walk;
-        let target = *lookup.target();
+        let target = kad_id(&goal.target());
         self.crowded = lookup.crowded();
         self.hops = lookup.stats().hops;
         let outcome = lookup.into_outcome();

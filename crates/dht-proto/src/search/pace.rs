@@ -5,7 +5,7 @@ use mainstay_kad::LookupConfig;
 
 use crate::goal::Goal;
 use crate::network::{NODES, Network};
-use crate::{Config, Effort};
+use crate::{AskOptions, Config, Effort};
 
 /// No network is larger. A node that cannot judge the size of its own yet lets nobody crowd closer to a target than
 /// that many nodes would.
@@ -25,6 +25,8 @@ pub(crate) struct Pace {
     pub(super) private: bool,
     /// Whether the silent among the closest are asked once more and waited for.
     pub(super) thorough: bool,
+    /// Over how many disjoint paths it walks.
+    pub(super) paths: usize,
 }
 
 impl Pace {
@@ -36,17 +38,19 @@ impl Pace {
             eager: config.eager_puts,
             private: config.private_lookups,
             thorough: false,
+            paths: 1,
         }
     }
 
     /// For an ask of the owner, beside so many others.
-    pub(crate) fn of_owner(self, goal: &Goal, effort: Option<Effort>, running: usize) -> Self {
-        let thorough = match (goal, effort) {
+    pub(crate) fn of_owner(self, goal: &Goal, options: AskOptions, running: usize) -> Self {
+        let thorough = match (goal, options.effort) {
             _ if goal.only().is_some() => false,
             (Goal::Nodes { .. }, None) => true,
             (_, effort) => effort == Some(Effort::Thorough),
         };
-        let pace = Self { thorough, ..self };
+        let paths = if goal.only().is_some() { 1 } else { usize::from(options.paths) };
+        let pace = Self { thorough, paths, ..self };
         if running > FEW_ASKS {
             return pace.at_half();
         }

@@ -40,12 +40,13 @@ struct Rank {
 
 /// Who may be asked once: a host, or an address where hosts do not count.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place<H, A> {
+pub(super) enum Place<H, A> {
     Host(H),
     Address(A),
 }
 
-type PlaceOf<C, const N: usize> = Place<<C as Contact<N>>::Host, <C as Contact<N>>::Address>;
+pub(super) type PlaceOf<C, const N: usize> =
+    Place<<C as Contact<N>>::Host, <C as Contact<N>>::Address>;
 
 #[derive(Debug, Clone)]
 pub(super) struct Candidates<C: Contact<N>, const N: usize, T> {
@@ -118,14 +119,8 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
         self.refused + self.order.len() - self.iter().count()
     }
 
-    /// Whether somebody at this distance may stand behind so many closer ones.
     fn allows(&self, closer: usize, head: u64) -> bool {
-        /// So many are let through wherever they stand.
-        const SLACK: f64 = 6.0;
-        let Some(size) = self.network_size else { return true };
-        #[expect(clippy::cast_precision_loss, reason = "an estimate is rounder than a float")]
-        let (expected, closer) = (size as f64 * (head as f64 / u64::MAX as f64), closer as f64);
-        closer < SLACK + 2.0 * expected
+        allows(self.network_size, closer, head)
     }
 
     pub(super) fn into_sorted(mut self) -> impl Iterator<Item = Candidate<C, T>> {
@@ -190,6 +185,27 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
     pub(super) fn fail(&mut self, slot: usize) {
         if let Some(at) = self.order.iter().position(|rank| rank.slot == slot) {
             self.take(at);
+        }
+    }
+
+    /// Leaves a contact to another walk, with its host and, where they count, its subnet: forgets whom this one
+    /// would have asked there, and lets nobody in from there any more.
+    pub(super) fn leave(&mut self, contact: &C, config: &LookupConfig) {
+        let (theirs, subnet) = (place(contact, config), contact.subnet());
+        for at in (0..self.order.len()).rev() {
+            let same = self.get(self.order[at].slot).is_some_and(|candidate| {
+                let other = &candidate.contact;
+                matches!(candidate.state, State::Fresh)
+                    && (place(other, config) == theirs
+                        || (config.one_per_subnet && other.subnet() == subnet))
+            });
+            if same {
+                self.take(at);
+            }
+        }
+        self.places.insert(theirs);
+        if config.one_per_subnet {
+            self.subnets.insert(subnet);
         }
     }
 
@@ -315,7 +331,20 @@ impl<C: Contact<N>, const N: usize, T> Candidates<C, N, T> {
     }
 }
 
-fn place<C: Contact<N>, const N: usize>(contact: &C, config: &LookupConfig) -> PlaceOf<C, N> {
+/// Whether somebody at this distance may stand behind so many closer ones, in a network of that size.
+pub(super) fn allows(network_size: Option<u64>, closer: usize, head: u64) -> bool {
+    /// So many are let through wherever they stand.
+    const SLACK: f64 = 6.0;
+    let Some(size) = network_size else { return true };
+    #[expect(clippy::cast_precision_loss, reason = "an estimate is rounder than a float")]
+    let (expected, closer) = (size as f64 * (head as f64 / u64::MAX as f64), closer as f64);
+    closer < SLACK + 2.0 * expected
+}
+
+pub(super) fn place<C: Contact<N>, const N: usize>(
+    contact: &C,
+    config: &LookupConfig,
+) -> PlaceOf<C, N> {
     if config.one_per_host {
         Place::Host(contact.host())
     } else {

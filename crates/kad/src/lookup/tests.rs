@@ -4,6 +4,7 @@
 use super::*;
 use crate::testing::{Peer, id};
 
+mod paths;
 mod rough;
 mod strangers;
 mod walks;
