@@ -143,10 +143,6 @@ impl Crowd {
         &self.clients[client].1
     }
 
-    pub(crate) fn start(&mut self, client: usize, ask: Ask) -> QueryId {
-        self.start_with(client, ask, AskOptions::default())
-    }
-
     fn start_with(&mut self, client: usize, ask: Ask, options: AskOptions) -> QueryId {
         self.clients[client].1.clear();
         let query = self.clients[client].0.ask_with(self.now, ask, options);
