@@ -4,7 +4,8 @@
 //! on the same disk are the floors.
 //!
 //! `cargo bench -p mainstay-benches --bench cache -- PACKETS [FOLDER]`, 100,000 packets and the system's temporary
-//! folder unless told otherwise.
+//! folder unless told otherwise. `cold` is with the file put out of the system's memory first, as far as the system
+//! lets go of it; `after a kill` is what a process left that ended by a signal with the cache open, after one put.
 #![allow(clippy::cast_possible_truncation, reason = "counts of packets, far below 2³²")]
 #![allow(missing_docs, reason = "a bench has no readers but its table")]
 #![expect(clippy::print_stdout, reason = "the table")]
@@ -14,6 +15,7 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -29,8 +31,18 @@ const TOGETHER: usize = 256;
 /// How many operations of one kind are timed.
 const TIMED: usize = 20_000;
 
+/// Names the engine that a process is to open, write to, and leave open at its end.
+const KILLED: &str = "MAINSTAY_BENCH_KILLED";
+
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    if let Ok(engine) = std::env::var(KILLED) {
+        let place = arguments.next().expect("a folder");
+        let cache = open(&engine, place.as_ref(), 0, usize::MAX);
+        let put = Runtime::new().expect("a runtime").block_on(cache.put(packet(&keypair(0), 3)));
+        put.expect("it is stored");
+        std::process::abort();
+    }
     let packets = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let place = arguments.next().map_or_else(std::env::temp_dir, Into::into);
     let folder = tempfile::tempdir_in(place).expect("a folder");
@@ -40,14 +52,19 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     fill(&runtime, &memory, TIMED, 1);
     show("memory", "hit", hits(&memory, TIMED / 2));
-    let options = |memory| CacheOptions::default().packets(packets).bytes(1 << 40).memory(memory);
-    measure(&runtime, "lmdb", packets, &folder.path().join("lmdb"), |place, memory| {
-        Box::new(LmdbCache::open_with(place, &options(memory)).expect("it opens"))
-    });
-    measure(&runtime, "disk", packets, &folder.path().join("disk"), |place, memory| {
-        let place = place.join("packets");
-        Box::new(DiskCache::open_with(place, &options(memory)).expect("it opens"))
-    });
+    for engine in ["lmdb", "disk"] {
+        let place = folder.path().join(engine);
+        measure(&runtime, engine, packets, &place, |memory| open(engine, &place, memory, packets));
+        fs::remove_dir_all(place).expect("it is ours");
+    }
+}
+
+fn open(engine: &str, place: &Path, memory: u64, packets: usize) -> Box<dyn Cache> {
+    let options = CacheOptions::default().packets(packets).bytes(1 << 40).memory(memory);
+    if engine == "lmdb" {
+        return Box::new(LmdbCache::open_with(place, &options).expect("it opens"));
+    }
+    Box::new(DiskCache::open_with(place.join("packets"), &options).expect("it opens"))
 }
 
 /// The steps of one engine.
@@ -56,18 +73,31 @@ fn measure(
     engine: &str,
     packets: usize,
     place: &Path,
-    open: impl Fn(&Path, u64) -> Box<dyn Cache>,
+    open: impl Fn(u64) -> Box<dyn Cache>,
 ) {
-    let cache = open(place, 0);
+    let cache = open(0);
     let started = Instant::now();
     fill(runtime, &*cache, packets, 1);
     show(engine, "put, 256 together", started.elapsed() / u32::try_from(packets).unwrap_or(1));
     drop(cache);
 
-    let started = Instant::now();
-    let cache = open(place, 64 << 20);
-    show(engine, "open and check", started.elapsed());
-    assert_eq!(cache.len(), packets);
+    let opened = |what| {
+        let started = Instant::now();
+        let cache = open(64 << 20);
+        show(engine, what, started.elapsed());
+        assert_eq!(cache.len(), packets);
+        cache
+    };
+    drop(opened("open, closed well"));
+    forget(place);
+    drop(opened("open, closed well, cold"));
+    kill(engine, place);
+    drop(opened("open after a kill"));
+    kill(engine, place);
+    forget(place);
+    drop(opened("open after a kill, cold"));
+    forget(place);
+    let cache = opened("open, closed well, cold");
 
     let keys: Vec<_> = (0..TIMED).map(|n| key((n * 7919) % packets)).collect();
     let started = Instant::now();
@@ -95,6 +125,23 @@ fn measure(
         .map(|entry| entry.and_then(|entry| entry.metadata()).expect("a file").len())
         .sum();
     println!("{engine:8} {:28} {:>12}", "bytes on disk a packet", bytes / packets as u64);
+}
+
+/// Leaves the cache as a process does that is killed with it open.
+fn kill(engine: &str, place: &Path) {
+    let program = std::env::current_exe().expect("a name");
+    let status = Command::new(program).env(KILLED, engine).arg(place).status();
+    assert!(status.is_ok_and(|status| status.code().is_none()), "it was to end by a signal");
+}
+
+/// Asks the system to let go of what it keeps of these files in memory.
+fn forget(place: &Path) {
+    for entry in fs::read_dir(place).expect("a folder").flatten() {
+        let mut file = std::ffi::OsString::from("if=");
+        file.push(entry.path());
+        let done = Command::new("dd").arg(file).args(["iflag=nocache", "count=0"]).output();
+        assert!(done.is_ok_and(|done| done.status.success()), "dd of coreutils");
+    }
 }
 
 fn fill(runtime: &Runtime, cache: &dyn Cache, packets: usize, timestamp: u64) {

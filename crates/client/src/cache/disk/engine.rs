@@ -2,6 +2,7 @@
 //!
 //! Separate from the cache because only this folder knows redb.
 
+mod closed;
 mod opening;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::fs::File;
 use std::ops::Bound;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use mainstay_keys::PublicKey;
@@ -68,6 +70,8 @@ pub(super) struct Redb<D = System> {
     disk: D,
     /// `None` while a file that failed waits to be opened again.
     database: RwLock<Option<Database>>,
+    /// Whether anything has failed since it was opened: then the next opening is to check the file.
+    is_in_doubt: AtomicBool,
 }
 
 impl<D: Disk> Redb<D> {
@@ -81,13 +85,29 @@ impl<D: Disk> Redb<D> {
         Home::has(path)?;
         let (database, set_aside) = opening::open(&disk, path, options.check)?;
         let database = RwLock::new(Some(database));
-        Ok((Self { path: path.to_owned(), disk, database }, set_aside))
+        let is_in_doubt = AtomicBool::new(false);
+        Ok((Self { path: path.to_owned(), disk, database, is_in_doubt }, set_aside))
     }
 
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Failure>) -> Result<T, Failure> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = &*database else { return Err(Failure::Engine("not open".into())) };
-        guarded(|| work(database))
+        let done = guarded(|| work(database));
+        if done.is_err() {
+            self.is_in_doubt.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+impl<D> Drop for Redb<D> {
+    /// Closes the file, and says so beside it if nothing has failed.
+    fn drop(&mut self) {
+        let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let closed = guarded(|| Ok(database.is_some_and(|database| database.close().is_ok())));
+        if matches!(closed, Ok(true)) && !*self.is_in_doubt.get_mut() {
+            closed::mark(&self.path);
+        }
     }
 }
 
@@ -147,7 +167,7 @@ impl<D: Disk> Engine for Redb<D> {
     }
 
     /// After any failure to read or write redb wants the file opened anew; this tries it, and leaves the
-    /// batch to the next put.
+    /// batch to the next put. After damage it checks the file, sets it aside if need be, and the batch may go on.
     fn mend(&self, failure: &Failure) -> bool {
         if matches!(failure, Failure::NeedsRoom(_)) {
             return false;
@@ -155,6 +175,11 @@ impl<D: Disk> Engine for Redb<D> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         // The file is locked until the old one is closed.
         *database = None;
+        if matches!(failure, Failure::Damaged(_)) {
+            *database =
+                opening::open(&self.disk, &self.path, true).map(|(database, _)| database).ok();
+            return database.is_some();
+        }
         *database = opening::begin(&self.disk, &self.path, false).ok();
         false
     }

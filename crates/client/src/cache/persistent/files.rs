@@ -75,6 +75,13 @@ impl Home {
         }
     }
 
+    /// Makes what has happened to names in the folder of this file last.
+    pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        // Where folders cannot be opened as files there is nothing to sync.
+        if cfg!(unix) { File::open(folder.unwrap_or(Path::new(".")))?.sync_all() } else { Ok(()) }
+    }
+
     /// Moves a damaged file out of the way.
     pub(crate) fn set_aside(
         path: &Path,
@@ -83,7 +90,7 @@ impl Home {
         let aside = slot(path);
         let failed = |source| OpenCacheError::Io { path: path.to_owned(), source };
         fs::rename(path, &aside).map_err(failed)?;
-        sync_folder(path).map_err(failed)?;
+        Self::sync_folder(path).map_err(failed)?;
         tracing::warn!(
             path = %path.display(), aside = %aside.display(), error = &*damage as &dyn Error,
             "the cache was damaged: it was set aside and a new one begun"
@@ -117,10 +124,4 @@ fn slot(path: &Path) -> PathBuf {
     });
     let age = |slot: &PathBuf| fs::symlink_metadata(slot).and_then(|about| about.modified()).ok();
     slots.min_by_key(age).unwrap_or_else(|| path.with_extension("damaged"))
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // Where folders cannot be opened as files there is nothing to sync.
-    if cfg!(unix) { File::open(folder.unwrap_or(Path::new(".")))?.sync_all() } else { Ok(()) }
 }

@@ -13,7 +13,7 @@ use redb::{
 };
 
 use super::super::super::persistent::{Failure, Home, OpenCacheError, SetAside};
-use super::{Disk, FACTS, FORMAT, KNOWN, ORDER, PACKETS, PAGES_IN_MEMORY, guarded};
+use super::{Disk, FACTS, FORMAT, KNOWN, ORDER, PACKETS, PAGES_IN_MEMORY, closed, guarded};
 
 /// How a file of redb's begins.
 const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -64,6 +64,9 @@ pub(super) fn begin(disk: &impl Disk, path: &Path, check: bool) -> Result<Databa
         std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
         let file = file.open(path).map_err(StorageError::from)?;
         let is_other = other_format(&file).map_err(StorageError::from)?;
+        if closed::lock_and_take(&file, path).map_err(in_use)? {
+            builder.set_check_integrity_on_open(false);
+        }
         Ok((is_other, builder.create_with_backend(disk.open(file)?)))
     }));
     let (other, database) = match opened {
@@ -115,6 +118,14 @@ impl Refused {
             },
             error => Self::Damaged(error.into()),
         }
+    }
+}
+
+/// Why a file could not be locked, as redb would have it.
+fn in_use(error: TryLockError) -> DatabaseError {
+    match error {
+        TryLockError::WouldBlock => DatabaseError::DatabaseAlreadyOpen,
+        TryLockError::Error(error) => StorageError::from(error).into(),
     }
 }
 
@@ -189,7 +200,7 @@ fn make(database: &Database) -> Result<Content, Failure> {
 
 /// Locks the file of this name as redb does, so that nobody else sets it aside, or opens it meanwhile;
 /// `None` if somebody just has.
-fn alone(path: &Path) -> Result<Option<File>, OpenCacheError> {
+pub(super) fn alone(path: &Path) -> Result<Option<File>, OpenCacheError> {
     let failed = |source| OpenCacheError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
