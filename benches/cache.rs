@@ -3,8 +3,8 @@
 //! Separate from packets, because here a disk takes part. A table of ratios: `pread` of a record and `fsync` of a page
 //! on the same disk are the floors.
 //!
-//! `cargo bench -p mainstay-benches --bench cache -- PACKETS [FOLDER]`, 100,000 packets and the system's temporary
-//! folder unless told otherwise. `cold` is with the file put out of the system's memory first, as far as the system
+//! `cargo bench -p mainstay-benches --bench cache -- PACKETS [FOLDER [ENGINE]]`, 100,000 packets, the system's temporary
+//! folder, and both engines unless told otherwise. `cold` is with the file put out of the system's memory first, as far as the system
 //! lets go of it; `after a kill` is what a process left that ended by a signal with the cache open, after one put.
 #![allow(clippy::cast_possible_truncation, reason = "counts of packets, far below 2³²")]
 #![allow(missing_docs, reason = "a bench has no readers but its table")]
@@ -45,6 +45,7 @@ fn main() {
     }
     let packets = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let place = arguments.next().map_or_else(std::env::temp_dir, Into::into);
+    let only = arguments.next();
     let folder = tempfile::tempdir_in(place).expect("a folder");
     println!("{packets} packets of {} bytes", packet(&keypair(0), 1).packet.as_bytes().len());
     floors(folder.path());
@@ -53,6 +54,9 @@ fn main() {
     fill(&runtime, &memory, TIMED, 1);
     show("memory", "hit", hits(&memory, TIMED / 2));
     for engine in ["lmdb", "disk"] {
+        if only.as_ref().is_some_and(|only| only != engine) {
+            continue;
+        }
         let place = folder.path().join(engine);
         measure(&runtime, engine, packets, &place, |memory| open(engine, &place, memory, packets));
         fs::remove_dir_all(place).expect("it is ours");

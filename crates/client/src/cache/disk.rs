@@ -59,7 +59,8 @@ pub struct DiskCache(Persistent<Redb>);
 impl DiskCache {
     /// Opens the cache in this file with the default [`CacheOptions`], or begins one.
     ///
-    /// Blocks: it reads and checks the whole file. Call it before the runtime starts, or on a thread where
+    /// Blocks: after a kill it reads and checks the whole file; after a drop that went well, milliseconds, as the
+    /// file `….closed` beside it says then (Linux alone). Call it before the runtime starts, or on a thread where
     /// that is allowed.
     ///
     /// # Errors
