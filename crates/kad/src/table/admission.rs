@@ -334,9 +334,8 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     /// Fills places that fell free, and lets in spares that waited for a host to fall free. Only
     /// once a newcomer has its place: the rules on hosts and subnets must see it.
     pub(super) fn promote(&mut self) {
-        for index in 0..self.buckets.len() {
-            while self.promote_into(index).is_some() {}
-        }
+        // Whoever enters may widen the share of a provider whose spare waits in an earlier bucket.
+        while (0..self.buckets.len()).any(|index| self.promote_into(index).is_some()) {}
     }
 
     /// Moves the best confirmed spare of a bucket into it, if there is room and one fits.
