@@ -25,7 +25,7 @@ impl Quota {
             per_host: share(config.share_per_address),
             per_network: share(config.share_per_network),
             per_provider: share(config.share_per_provider),
-            crowd: share(100),
+            crowd: share(400),
             used: BTreeMap::new(),
         }
     }
@@ -44,7 +44,8 @@ impl Quota {
             || groups(ip).into_iter().zip(caps).all(|(group, cap)| used(group) < cap)
     }
 
-    /// Whether the provider of `ip` has so much of the pool, a hundredth or more, that it must not displace others.
+    /// Whether the provider of `ip` has so much of the pool, a four-hundredth or more, that it must not displace
+    /// others.
     pub(crate) fn is_crowd(&self, ip: IpAddr) -> bool {
         let used = self.used.get(&Group::provider(ip)).copied().unwrap_or(0);
         Scope::of_ip(ip) == Scope::Global && used >= self.crowd
