@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::print_stdout,
     reason = "helpers of tests are tests"
 )]
 
@@ -12,4 +13,5 @@ mod asking;
 mod life;
 mod properties;
 mod scenarios;
+mod siege;
 mod traversal;

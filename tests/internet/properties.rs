@@ -12,12 +12,11 @@ use mainstay_tests::seeds;
 use crate::asking::{MINUTE, get_of, item, prompt, recall, target};
 
 /// A network whose every fault is drawn from the seed, many of them absent.
-fn ordeal(seed: u64, dice: &mut Dice) -> World {
+fn ordeal(seed: u64, nodes: usize, dice: &mut Dice) -> World {
     let dead = [0.0, 0.3, 0.6, 0.9][dice.below(4) as usize];
     let sybils = [0.0, 0.0, 0.2, 0.5][dice.below(4) as usize];
     let busy = [0.0, 0.05, 0.5][dice.below(3) as usize];
-    let terrain = Terrain { nodes: 400, dead, sybils, busy, ..prompt(seed, 400, dead) };
-    let mut world = World::before(terrain, 0.0);
+    let mut world = World::before(Terrain { sybils, busy, ..prompt(seed, nodes, dead) }, 0.0);
     let mut share = |most: f64| if dice.below(2) == 0 { 0.0 } else { dice.unit() * most };
     let link = Link {
         latency: Latency::LogNormal {
@@ -39,46 +38,64 @@ fn ordeal(seed: u64, dice: &mut Dice) -> World {
 fn every_call_ends_once_within_its_deadline_whatever_the_network_does() {
     seeds::each(6, |seed| {
         let mut dice = Dice::of(&[seed, 1]);
-        let mut world = ordeal(seed, &mut dice);
+        let mut world = ordeal(seed, 400, &mut dice);
         let guest = world.join(MINUTE, |config| config);
-        let line = Link {
-            bursts: Some(Bursts { good: MINUTE / 4, bad: MINUTE / 12, loss: 0.9 }),
-            fragments: Some(Fragments { above: 1200, loss: 0.3 }),
-            uplink: Some(Uplink { bytes_per_second: 4000.0, queue: Duration::from_secs(1) }),
-            ..Link::default()
-        };
-        let node = world.guests[guest];
-        let mut asked = Vec::new();
-        for number in 0..25 {
-            match dice.below(8) {
-                0 => world.net.set_line(node, line.clone()),
-                1 => world.net.set_line(node, Link::default()),
-                2 => world.net.partition([node], dice.below(2) as u32),
-                _ => {}
-            }
-            let ask = any_ask(number, &mut dice);
-            let deadline = dice.happens(0.5).then(|| dice.exponential(Duration::from_secs(3)));
-            let effort =
-                [None, Some(Effort::Quick), Some(Effort::Thorough)][dice.below(3) as usize];
-            let options = AskOptions { deadline, effort, ..AskOptions::default() };
-            let limit =
-                deadline.unwrap_or(Config::default().ask_deadline) + Duration::from_millis(1);
-            asked.push((world.start_with(guest, ask, options), world.net.now(), limit));
-            world.net.run_for(dice.exponential(Duration::from_secs(2)));
-        }
-        world.net.run_for(Config::default().ask_deadline + Duration::from_secs(1));
-        for (query, began, limit) in asked {
-            let ending = world.net.machine(node).ending(query);
-            let (_, report) = ending.unwrap_or_else(|| panic!("{query:?} never ended"));
-            let mut events = world.events(guest).iter();
-            let done = |event: &Event| matches!(event, Event::Done { query: other, .. } if *other == query);
-            let (at, _) = events.find(|(_, event)| done(event)).unwrap();
-            assert!(*at - began <= limit, "{query:?} took {:?}", *at - began);
-            assert!(report.elapsed <= limit);
-        }
-        assert_eq!(world.node(guest).info().asks, 0);
-        assert_eq!(world.net.stats().stuck, 0);
+        calls_end(&mut world, guest, 25, &mut dice);
     });
+}
+
+#[test]
+fn every_call_ends_within_its_deadline_before_two_thousand_small_internets() {
+    seeds::each(2000, |seed| {
+        let mut dice = Dice::of(&[seed, 3]);
+        let nodes = 16 + dice.below(48) as usize;
+        let mut world = ordeal(seed, nodes, &mut dice);
+        let settling = dice.up_to(Duration::from_secs(2));
+        let guest = world.join(settling, |config| config);
+        calls_end(&mut world, guest, 2, &mut dice);
+    });
+}
+
+/// Makes so many calls while the node's line changes, and sees that each of them ends once and in time.
+fn calls_end(world: &mut World, guest: usize, calls: u64, dice: &mut Dice) {
+    let line = Link {
+        bursts: Some(Bursts { good: MINUTE / 4, bad: MINUTE / 12, loss: 0.9 }),
+        fragments: Some(Fragments { above: 1200, loss: 0.3 }),
+        uplink: Some(Uplink { bytes_per_second: 4000.0, queue: Duration::from_secs(1) }),
+        ..Link::default()
+    };
+    let node = world.guests[guest];
+    let longest = Config::default().ask_deadline;
+    let mut asked = Vec::new();
+    for number in 0..calls {
+        match dice.below(8) {
+            0 => world.net.set_line(node, line.clone()),
+            1 => world.net.set_line(node, Link::default()),
+            2 => world.net.partition([node], dice.below(2) as u32),
+            _ => {}
+        }
+        let ask = any_ask(number, dice);
+        let deadline =
+            dice.happens(0.5).then(|| dice.exponential(Duration::from_secs(3)).min(longest));
+        let effort = [None, Some(Effort::Quick), Some(Effort::Thorough)][dice.below(3) as usize];
+        let options = AskOptions { deadline, effort, ..AskOptions::default() };
+        let limit = deadline.unwrap_or(longest) + Duration::from_millis(1);
+        asked.push((world.start_with(guest, ask, options), world.net.now(), limit));
+        world.net.run_for(dice.exponential(Duration::from_secs(2)));
+    }
+    world.net.run_for(longest + Duration::from_secs(1));
+    for (query, began, limit) in asked {
+        let ending = world.net.machine(node).ending(query);
+        let (_, report) = ending.unwrap_or_else(|| panic!("{query:?} never ended"));
+        let mut events = world.events(guest).iter();
+        let done =
+            |event: &Event| matches!(event, Event::Done { query: other, .. } if *other == query);
+        let (at, _) = events.find(|(_, event)| done(event)).unwrap();
+        assert!(*at - began <= limit, "{query:?} took {:?}", *at - began);
+        assert!(report.elapsed <= limit);
+    }
+    assert_eq!(world.node(guest).info().asks, 0);
+    assert_eq!(world.net.stats().stuck, 0);
 }
 
 fn any_ask(number: u64, dice: &mut Dice) -> Ask {
