@@ -10,13 +10,13 @@ use mainstay_sim::Host;
 
 use crate::swarm::{Swarm, address, get_of, item, v4};
 
-fn v6(index: usize) -> SocketAddrV6 {
+pub(crate) fn v6(index: usize) -> SocketAddrV6 {
     let index = u16::try_from(index).expect("a small swarm");
     SocketAddrV6::new(Ipv6Addr::new(0x2a00 + index, 7, 7, 0, 0, 0, 0, 1), 6881, 0, 0)
 }
 
 /// A swarm where every node has the families that `has` says.
-fn mixed(count: usize, seed: u64, has: impl Fn(usize) -> (bool, bool)) -> Swarm {
+pub(crate) fn mixed(count: usize, seed: u64, has: impl Fn(usize) -> (bool, bool)) -> Swarm {
     let mut swarm = Swarm::empty(seed);
     for index in 0..count {
         let (four, six) = has(index);

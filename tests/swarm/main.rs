@@ -12,8 +12,10 @@ mod swarm;
 
 mod amplification;
 mod attacks;
+mod both;
 mod crowd;
 mod crowding;
+mod eviction;
 mod extend;
 mod families;
 mod figures;
