@@ -3,8 +3,10 @@
 //! Separate from the harnesses: `cargo xtask fuzz` replays them on stable with a seeded mutator, `tests/fuzz` runs them
 //! under libFuzzer on nightly. A new decoder adds a line to [`TARGETS`] and a file in `tests/fuzz/fuzz_targets`.
 
+mod bendy;
 mod dht;
 mod endpoints;
+mod kad;
 mod keys;
 mod krpc;
 mod mutate;
@@ -26,7 +28,7 @@ pub struct Target {
     pub run: fn(&[u8]),
 }
 
-/// Every decoder of the project, and a whole node.
+/// Every decoder of the project, the state machines under the node against models, and a whole node.
 pub const TARGETS: &[Target] = &[
     Target { name: "public_key_text", seeds: keys::text_seeds, run: keys::public_key_text },
     Target { name: "secret_key_file", seeds: keys::file_seeds, run: keys::secret_key_file },
@@ -48,6 +50,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "owner_name", seeds: packets::name_seeds, run: packets::owner_name },
     Target { name: "endpoints", seeds: endpoints::seeds, run: endpoints::endpoints },
     Target { name: "dht_node", seeds: dht::seeds, run: dht::node },
+    Target { name: "routing_table", seeds: kad::seeds, run: kad::routing_table },
+    Target { name: "lookup_walk", seeds: kad::seeds, run: kad::lookup_walk },
+    Target { name: "contact_book", seeds: kad::seeds, run: kad::contact_book },
+    Target { name: "bendy_agrees", seeds: bendy::seeds, run: bendy::bendy_agrees },
     Target { name: "node_snapshot", seeds: snapshot::seeds, run: snapshot::node_snapshot },
 ];
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use mainstay_kad::{Book, BookConfig, Contact, Id, Noted};
-use proptest::prelude::*;
 
-use crate::peer::{Peer, any_id, any_peer};
+use super::Script;
+use super::peer::Peer;
 
 const FRESH: u64 = 100;
 
@@ -30,26 +30,26 @@ struct Told {
     failures: u8,
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => (any_peer(), any::<u16>()).prop_map(|(peer, rtt)| Step::Responded(peer, rtt)),
-        3 => any_peer().prop_map(Step::Heard),
-        2 => any_peer().prop_map(Step::Failed),
-        1 => any_peer().prop_map(Step::Removed),
-        1 => (0_u8..60).prop_map(Step::Wait),
-        4 => (any_id(), 0_usize..30).prop_map(|(target, count)| Step::Closest(target, count)),
-    ]
+impl Step {
+    fn read(script: &mut Script<'_>) -> Self {
+        match script.below(19) {
+            0..8 => Self::Responded(script.peer(), script.word()),
+            8..11 => Self::Heard(script.peer()),
+            11 | 12 => Self::Failed(script.peer()),
+            13 => Self::Removed(script.peer()),
+            14 => Self::Wait(script.below(60)),
+            _ => Self::Closest(script.id(), script.count(30)),
+        }
+    }
 }
 
-fn any_config() -> impl Strategy<Value = BookConfig> {
-    (0_usize..200, any::<bool>(), 0_usize..4).prop_map(
-        |(capacity, one_per_subnet, per_provider)| BookConfig {
-            capacity,
-            one_per_subnet,
-            per_provider,
-            fresh_for: Duration::from_secs(FRESH),
-        },
-    )
+fn any_config(script: &mut Script<'_>) -> BookConfig {
+    BookConfig {
+        capacity: script.count(200),
+        one_per_subnet: script.coin(),
+        per_provider: script.count(4),
+        fresh_for: Duration::from_secs(FRESH),
+    }
 }
 
 struct Model {
@@ -141,20 +141,14 @@ impl Model {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(250) })]
-
-    #[test]
-    fn a_book_hands_out_the_closest_of_those_it_can_rely_on(
-        config in any_config(),
-        steps in prop::collection::vec(any_step(), 1..300),
-    ) {
-        let now = Instant::now();
-        let book = Book::new(now, config);
-        let mut model = Model { book, told: BTreeMap::new(), now, seconds: 0 };
-        for step in steps {
-            model.step(step);
-            model.check();
-        }
+/// A book hands out the closest of those it can rely on, and no one it was not told of.
+pub(in crate::fuzz) fn contact_book(script: &[u8]) {
+    let mut script = Script(script);
+    let now = Instant::now();
+    let book = Book::new(now, any_config(&mut script));
+    let mut model = Model { book, told: BTreeMap::new(), now, seconds: 0 };
+    while !script.is_over() {
+        model.step(Step::read(&mut script));
+        model.check();
     }
 }

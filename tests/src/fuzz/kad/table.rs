@@ -6,10 +6,10 @@ mod reference;
 use std::time::{Duration, Instant};
 
 use mainstay_kad::{Id, Table, TableConfig};
-use proptest::prelude::*;
 use reference::Reference;
 
-use crate::peer::{Peer, any_id, any_peer};
+use super::Script;
+use super::peer::Peer;
 
 /// One thing that an owner does with a table.
 #[derive(Debug, Clone)]
@@ -27,40 +27,35 @@ enum Step {
     Pass(u64),
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        10 => (any_peer(), 1_u64..1000).prop_map(|(peer, rtt)| Step::Responded(peer, rtt)),
-        5 => any_peer().prop_map(Step::Heard),
-        4 => (0_usize..40).prop_map(Step::Failed),
-        1 => (0_usize..40).prop_map(Step::Remove),
-        1 => (0_usize..40).prop_map(Step::Asked),
-        1 => (0_usize..40).prop_map(Step::AskedUs),
-        3 => Just(Step::NextToPing),
-        1 => any_id().prop_map(Step::LookedUp),
-        1 => any_id().prop_map(Step::Rehome),
-        3 => (1_u64..400).prop_map(Step::Pass),
-    ]
+impl Step {
+    fn read(script: &mut Script<'_>) -> Self {
+        match script.below(30) {
+            0..10 => Self::Responded(script.peer(), 1 + u64::from(script.word() % 999)),
+            10..15 => Self::Heard(script.peer()),
+            15..19 => Self::Failed(script.count(40)),
+            19 => Self::Remove(script.count(40)),
+            20 => Self::Asked(script.count(40)),
+            21 => Self::AskedUs(script.count(40)),
+            22..25 => Self::NextToPing,
+            25 => Self::LookedUp(script.id()),
+            26 => Self::Rehome(script.id()),
+            _ => Self::Pass(1 + u64::from(script.word() % 399)),
+        }
+    }
 }
 
-fn any_config() -> impl Strategy<Value = TableConfig> {
-    let sizes = (1_usize..5, prop::collection::vec(1_usize..9, 0..3), 0_usize..4, 1_u8..5);
-    let providers = (prop_oneof![Just(100), 1_u8..100], 0_usize..4);
-    (sizes, any::<bool>(), any::<bool>(), providers).prop_map(
-        |(sizes, one_per_host, one_per_subnet, (provider_percent, provider_floor))| {
-            let (bucket_size, wide_levels, spares, max_failures) = sizes;
-            TableConfig {
-                bucket_size,
-                wide_levels,
-                spares,
-                max_failures,
-                one_per_host,
-                one_per_subnet,
-                provider_percent,
-                provider_floor,
-                ..TableConfig::default()
-            }
-        },
-    )
+fn any_config(script: &mut Script<'_>) -> TableConfig {
+    TableConfig {
+        bucket_size: 1 + script.count(4),
+        wide_levels: (0..script.below(3)).map(|_| 1 + script.count(8)).collect(),
+        spares: script.count(4),
+        max_failures: 1 + script.below(4),
+        one_per_host: script.coin(),
+        one_per_subnet: script.coin(),
+        provider_percent: if script.coin() { 100 } else { 1 + script.below(99) },
+        provider_floor: script.count(4),
+        ..TableConfig::default()
+    }
 }
 
 /// The id of the n-th contact that the table knows, entries first.
@@ -118,26 +113,26 @@ fn take(step: Step, now: &mut Instant, table: &mut Table<Peer, 2>, reference: &m
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(250) })]
-
-    #[test]
-    fn a_table_is_what_a_flat_list_says_it_should_be(
-        own in any_id(),
-        config in any_config(),
-        steps in prop::collection::vec(any_step(), 1..120),
-        targets in prop::collection::vec(any_id(), 1..4),
-    ) {
-        let mut now = Instant::now();
-        let mut table = Table::new(own, config.clone());
-        let mut reference = Reference::new(own, config);
-        for step in steps {
-            take(step, &mut now, &mut table, &mut reference);
-            reference.check(now, &table);
-            reference.check_promotion();
-            for target in &targets {
-                reference.check_closest(target, &table);
-            }
+/// A table is what a flat list says it should be, after each step of any script.
+pub(in crate::fuzz) fn routing_table(script: &[u8]) {
+    let mut script = Script(script);
+    let (own, config) = (script.id(), any_config(&mut script));
+    let targets = [script.id(), script.id()];
+    let mut now = Instant::now();
+    let mut table = Table::new(own, config.clone());
+    let mut reference = Reference::new(own, config);
+    for _ in 0..STEPS {
+        if script.is_over() {
+            break;
+        }
+        take(Step::read(&mut script), &mut now, &mut table, &mut reference);
+        reference.check(now, &table);
+        reference.check_promotion();
+        for target in &targets {
+            reference.check_closest(target, &table);
         }
     }
 }
+
+/// More than these teach nothing new, and each is compared with all of the list.
+const STEPS: usize = 400;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mainstay_kad::{Contact, Failure, Heard, Id, Insert, Refusal, Table, TableConfig};
 
-use crate::peer::Peer;
+use crate::fuzz::kad::peer::Peer;
 
 /// An entry, as far as it can be told from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use mainstay_kad::{Answer, Contact, Ending, Id, Lookup, LookupConfig, Phase};
 
-use crate::peer::Peer;
+use crate::fuzz::kad::peer::Peer;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
