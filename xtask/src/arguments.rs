@@ -15,9 +15,12 @@ pub(crate) struct Arguments {
     /// Tasks that `ci` leaves out.
     pub(crate) except: Vec<String>,
     pub(crate) packages: Vec<String>,
-    pub(crate) seconds: u64,
+    /// How long each fuzz target runs, or a night of simulation.
+    pub(crate) seconds: Option<u64>,
     /// Small networks only.
     pub(crate) quick: bool,
+    /// Seed after seed of whole nodes in trouble.
+    pub(crate) night: bool,
     /// How many seeds each simulation of the tests runs with, or how many trials a row of `sim` has.
     pub(crate) sim: Option<u64>,
     /// The first of these seeds, or the only one.
@@ -40,8 +43,9 @@ impl Arguments {
             no_peers: false,
             except: Vec::new(),
             packages: Vec::new(),
-            seconds: 20,
+            seconds: None,
             quick: false,
+            night: false,
             sim: None,
             seed: None,
             filters: Vec::new(),
@@ -52,11 +56,12 @@ impl Arguments {
                 "-h" | "--help" => arguments.task = "help".to_owned(),
                 "--require-all" => arguments.require_all = true,
                 "--quick" => arguments.quick = true,
+                "--night" => arguments.night = true,
                 "--no-peers" => arguments.no_peers = true,
                 "--root" => arguments.root = PathBuf::from(value()?),
                 "--except" => arguments.except.push(value()?),
                 "-p" | "--package" => arguments.packages.push(value()?),
-                "--seconds" => arguments.seconds = number(&value()?, "seconds")?,
+                "--seconds" => arguments.seconds = Some(number(&value()?, "seconds")?),
                 "--sim" => arguments.sim = Some(number(&value()?, "seeds")?),
                 "--seed" => arguments.seed = Some(number(&value()?, "a seed")?),
                 option if option.starts_with('-') => {

@@ -10,12 +10,15 @@ use crate::workspace::Workspace;
 /// How cargo selects the program that replays.
 const REPLAY: [&str; 5] = ["--release", "-p", "mainstay-tests", "--bin", "fuzz-replay"];
 
+/// How long each target runs unless another time is asked for.
+const SECONDS: u64 = 20;
+
 /// Runs all targets, or those named.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Journal) {
     journal.step("fuzz: build", || {
         cargo::run(cargo::cargo(&workspace.root).args(["build", "--quiet"]).args(REPLAY)).into()
     });
-    let seconds = arguments.seconds.to_string();
+    let seconds = arguments.seconds.unwrap_or(SECONDS).to_string();
     journal.step(&format!("fuzz: {seconds} s a target"), || {
         let mut command = cargo::cargo(&workspace.root);
         command.args(["run", "--quiet"]).args(REPLAY).args(["--", "--seconds", &seconds]);

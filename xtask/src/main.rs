@@ -37,7 +37,7 @@ cargo xtask TASK [OPTIONS]: the checks of Mainstay
   features                   each row of the decision tree alone; writes docs/features.md
   docs                       rustdoc without a warning, the book, every Rust block in it compiled
   deny                       licences, banned crates and sources, by cargo-deny
-  sim [--quick]              lookups before a simulated internet: the tables and plots of docs/simulation.md
+  sim [--quick | --night]    lookups before a simulated internet: the tables and plots of docs/simulation.md
   fuzz [TARGET]...           replays the corpus of each decoder, then mutates it for a while
   coverage                   which lines the tests run, by crate; fails under the floors of docs/testing.md
   bench [--quick] [PART]...  Mainstay beside its peers, on a machine that does nothing else
@@ -48,7 +48,8 @@ options:
   --quick                    bench: few rounds; sim: small networks only, as in `ci`, and nothing is written
   --sim N                    sim: trials a row; test: with N seeds in each simulation, whatever the test's own number
   --seed S                   sim: the seed; test: with this seed alone, or with N from this one on
-  --seconds N                fuzz: how long each target runs (default: 20)
+  --night                    sim: seed after seed of whole nodes in trouble, each run twice; nothing is written
+  --seconds N                fuzz: how long each target runs (default: 20); sim --night: how long it lasts (3,600)
   -p, --package PACKAGE      lint, test, coverage: only this package (repeatable)
   --root FOLDER              the workspace to check (default: the one xtask belongs to)
 ";

@@ -1,4 +1,4 @@
-//! `sim`: lookups of real nodes before a simulated internet; tables, plots and checks.
+//! `sim`: lookups of real nodes before a simulated internet; tables, plots and checks; whole nodes in trouble.
 //!
 //! Separate from `test`, because the full run wants a release build; the quick one is the part of it that CI runs.
 
@@ -15,11 +15,20 @@ const BINARY: &str = "simulate";
 /// Draws the PNG beside each SVG.
 const PAINTER: &str = "resvg";
 
+/// How many seconds a night is unless another time is asked for.
+const NIGHT: u64 = 3600;
+
 /// The quick run if that is asked for, or as a part of `ci`; else the full one, which writes the page and the plots.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Journal) {
     if arguments.quick || arguments.is_ci() {
         return journal.step("sim: small networks, each twice", || {
             simulate(workspace, arguments, &["--quick"], false).into()
+        });
+    }
+    if arguments.night {
+        return journal.step("sim: a night of whole nodes in trouble, each seed twice", || {
+            let seconds = arguments.seconds.unwrap_or(NIGHT).to_string();
+            simulate(workspace, arguments, &["--night", "--seconds", &seconds], true).into()
         });
     }
     let mut written = false;

@@ -5,6 +5,7 @@
 
 mod chart;
 mod crowd;
+mod night;
 mod page;
 mod plots;
 mod sweep;
@@ -16,7 +17,7 @@ use std::time::Instant;
 use sweep::{Row, Sweep};
 
 const USAGE: &str = "\
-simulate [--quick] [--trials N] [--seed S] [--docs FOLDER] [--nodes N [--sybils P] | --crowd N]
+simulate [--quick] [--trials N] [--seed S] [--docs FOLDER] [--nodes N [--sybils P] | --crowd N | --night]
 
   --quick        small networks and few trials, each row twice; fails if a row falls below its floor
   --trials N     puts and gets in each row (default: 400; quick: 40)
@@ -25,6 +26,8 @@ simulate [--quick] [--trials N] [--seed S] [--docs FOLDER] [--nodes N [--sybils 
   --nodes N      one row only: this many nodes
   --sybils P     that row with P of a hundred nodes being sybils
   --crowd N      instead: a network of N real nodes in one process, their memory and time
+  --night        instead: seed after seed of whole nodes in trouble, each run twice
+  --seconds N    how long a night is (default: 3,600)
 ";
 
 /// What was asked for.
@@ -37,6 +40,8 @@ struct Options {
     nodes: Option<usize>,
     sybils: usize,
     crowd: Option<usize>,
+    night: bool,
+    seconds: u64,
 }
 
 fn main() -> ExitCode {
@@ -51,7 +56,12 @@ fn main() -> ExitCode {
         println!("{}", crowd::measure(nodes, options.seed));
         return ExitCode::SUCCESS;
     }
-    match measure(&options) {
+    let done = if options.night {
+        night::watch(options.seed, options.seconds).map(|report| println!("{report}"))
+    } else {
+        measure(&options)
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("simulate: {problem}");
@@ -69,6 +79,8 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
         nodes: None,
         sybils: 0,
         crowd: None,
+        night: false,
+        seconds: 3600,
     };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
@@ -81,6 +93,8 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
             "--docs" => options.docs = Some(PathBuf::from(value()?)),
             "--nodes" => options.nodes = Some(number(value()?)?),
             "--sybils" => options.sybils = number(value()?)?.min(100),
+            "--night" => options.night = true,
+            "--seconds" => options.seconds = number(value()?)? as u64,
             "--crowd" => options.crowd = Some(number(value()?)?),
             other => return Err(format!("there is no option `{other}`")),
         }
