@@ -199,16 +199,16 @@ fn a_quota_counts_hosts_networks_and_providers_and_nobody_of_our_own_site() {
         ([9, 9, 9, 9], [9, 9, 9, 8], [9, 9, 1, 1], [60, 1, 1, 1]);
     let mut quota = Quota::new(&config, 1000);
     let room = |quota: &Quota, ip: [u8; 4]| quota.has_room(IpAddr::from(ip));
-    for (added, open) in [
-        ([9, 9, 9, 9], [true, true, true, true]),
-        ([9, 9, 9, 9], [false, true, true, true]),
-        ([9, 9, 9, 7], [false, true, true, true]),
-        ([9, 9, 9, 6], [false, false, true, true]),
+    for (added, open, crowd) in [
+        ([9, 9, 9, 9], [true, true, true, true], false),
+        ([9, 9, 9, 9], [false, true, true, true], true),
+        ([9, 9, 9, 7], [false, true, true, true], true),
+        ([9, 9, 9, 6], [false, false, true, true], true),
     ] {
         quota.add(IpAddr::from(added));
         let rooms = [host, neighbour, same_provider, elsewhere].map(|ip| room(&quota, ip));
         assert_eq!(rooms, open, "after {added:?}");
-        assert!(!quota.is_crowd(IpAddr::from(host)));
+        assert_eq!(quota.is_crowd(IpAddr::from(host)), crowd, "after {added:?}");
     }
     (1..=6).for_each(|n| quota.add(IpAddr::from([9, 9, n, 1])));
     assert!(quota.is_crowd(IpAddr::from(host)) && !quota.is_crowd(IpAddr::from(elsewhere)));
