@@ -92,7 +92,7 @@ impl Town {
                 (Ipv6Addr::new(0x2600, 0xbad, third, 0, 0, 0, 0, 1), PORT).into()
             };
             let mut dice = Dice::of(&[self.seed, 0x0076_6963_7469, number]);
-            let id = if number % 2 == 0 {
+            let id = if number.is_multiple_of(2) {
                 bep42::id_for(addr.ip(), random(self.seed ^ 1, family, number))
             } else {
                 let mut bytes = near[family].to_bytes();
