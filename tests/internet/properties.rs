@@ -116,7 +116,7 @@ fn any_ask(number: u64, dice: &mut Dice) -> Ask {
 fn two_runs_of_one_seed_are_the_same_packet_for_packet() {
     seeds::each(2, |seed| {
         let terrain = Terrain { seed, nodes: 1000, ..Terrain::default() };
-        let series = Series { terrain, loss: 0.05, trials: 5, settling: MINUTE };
+        let series = Series { terrain, loss: 0.05, trials: 5, settling: MINUTE, floors: false };
         let traces: Vec<u64> = (0..2).map(|_| series.run(|config| config).trace).collect();
         assert_eq!(traces[0], traces[1]);
         let terrain = Terrain { seed: seed + 1_000_000, ..terrain };

@@ -9,6 +9,7 @@
 
 mod answers;
 mod census;
+mod floor;
 mod path;
 mod shelf;
 mod tables;
@@ -17,6 +18,7 @@ mod world;
 
 pub use answers::Internet;
 pub use census::{Census, Number, Program, Terrain};
+pub use floor::Floor;
 pub use path::Path;
 pub use trial::{Figures, Quantiles, Series};
 pub use world::{Guest, World, address, home_address};

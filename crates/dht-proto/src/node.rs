@@ -11,7 +11,7 @@ use mainstay_krpc::{Body, DecodeError, Id, Message, Query, Response};
 use rand::Rng as _;
 
 use crate::asks::{Asks, Reply};
-use crate::contact::Contact;
+use crate::contact::{Contact, kad_id};
 use crate::network::Networks;
 use crate::node::life::Life;
 use crate::published::Published;
@@ -275,6 +275,22 @@ impl Node {
     #[must_use]
     pub fn contacts(&self) -> Vec<RemoteNode> {
         self.living().into_iter().map(|entry| RemoteNode::from(entry.contact())).collect()
+    }
+
+    /// Whom a search for `target` can start from, the closest first: the `most` closest of all that we remember, those
+    /// of the table among them ([`Config::contacts`]). For looking at; a search chooses for itself.
+    #[must_use]
+    pub fn remembered(&self, now: Instant, target: &Id, most: usize) -> Vec<RemoteNode> {
+        let goal = kad_id(target);
+        let known = self.networks.iter().flat_map(|network| {
+            let listed = network.table.iter().map(Entry::contact);
+            network.remembered(now, &goal, most).chain(listed)
+        });
+        let mut known: Vec<_> = known.map(RemoteNode::from).collect();
+        known.sort_by_key(|node| (goal.distance(&kad_id(&node.id)), node.addr));
+        known.dedup();
+        known.truncate(most);
+        known
     }
 
     /// The entries of our tables: those without a failure first, and of these those that answered last.

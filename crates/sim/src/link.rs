@@ -168,7 +168,7 @@ pub enum Latency {
 
 impl Latency {
     /// The delay of the pair that this random number stands for.
-    fn of_pair(self, pair: u64) -> Duration {
+    pub(crate) fn of_pair(self, pair: u64) -> Duration {
         match self {
             Self::Fixed(delay) => delay,
             Self::Uniform(least, most) => least + most.saturating_sub(least).mul_f64(unit(pair)),

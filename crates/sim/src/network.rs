@@ -189,6 +189,12 @@ impl<M: Machine> Network<M> {
         self.now.saturating_duration_since(self.start)
     }
 
+    /// How long a packet takes from one address to the other if nothing is in its way: without jitter, and without what
+    /// the lines of the two add.
+    pub fn delay(&self, from: SocketAddr, to: SocketAddr) -> Duration {
+        self.link.latency.of_pair(self.pair(from, to))
+    }
+
     /// How many nodes there are, up or down.
     pub fn len(&self) -> usize {
         self.slots.len()

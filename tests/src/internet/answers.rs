@@ -122,7 +122,7 @@ impl Internet {
     }
 
     fn nodes(&self, visit: &Visit<'_>, target: &Id) -> Said {
-        let count = if visit.program == Program::Mainline { 20 } else { 8 };
+        let count = visit.program.names();
         let named = if self.is_sybil(visit.number) {
             self.census
                 .closest(target, count, |number| self.is_sybil(number) && number != visit.number)
@@ -207,10 +207,14 @@ impl Internet {
 
     /// How long a node takes for its answer.
     fn thinking(&self, visit: &Visit<'_>) -> Duration {
-        let [_, busy, queueing] = self.census.nature(visit.number);
         let seed = self.census.terrain().seed;
         let tail = visit.transaction.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        let mut dice = Dice::of(&[seed, THINKING, u64::from(visit.number), tail]);
+        self.pause(visit.number, &mut Dice::of(&[seed, THINKING, u64::from(visit.number), tail]))
+    }
+
+    /// How long this node takes for an answer that these dice draw for.
+    pub(crate) fn pause(&self, number: Number, dice: &mut Dice) -> Duration {
+        let [_, busy, queueing] = self.census.nature(number);
         let usual = if busy { [500, 3000] } else { [1, 20] };
         let line = if queueing { dice.below(400) } else { 0 };
         Duration::from_millis(usual[0] + dice.below(usual[1] - usual[0]) + line)

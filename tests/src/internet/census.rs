@@ -62,6 +62,13 @@ pub enum Program {
     Ours,
 }
 
+impl Program {
+    /// How many nodes it names in an answer.
+    pub(crate) const fn names(self) -> usize {
+        if matches!(self, Self::Mainline) { 20 } else { 8 }
+    }
+}
+
 /// A node's number. Numbers are given in no order of ids.
 pub type Number = u32;
 

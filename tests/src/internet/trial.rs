@@ -10,7 +10,7 @@ use mainstay_krpc::Id;
 use mainstay_krpc::item::MutableItem;
 use mainstay_sim::Dice;
 
-use super::{Path, Terrain, World};
+use super::{Floor, Path, Terrain, World};
 
 /// One row of a table: where, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub struct Series {
     pub trials: usize,
     /// How long the two nodes have to join and to know their network.
     pub settling: Duration,
+    /// Whether to work out for every tenth get what nobody can be quicker than.
+    pub floors: bool,
 }
 
 /// What a series of trials took.
@@ -60,6 +62,11 @@ pub struct Figures {
     pub put_answering: Quantiles,
     /// The time spent on waiting for silent nodes before the quorum.
     pub put_stalling: Quantiles,
+    /// What nobody can be quicker than: who knows the holders, who asks everybody at once, who has as many in flight
+    /// as the node but none of them silent. Empty unless [asked for](Series::floors).
+    pub floors: [Quantiles; 3],
+    /// How many nodes the second of these asks.
+    pub floor_asks: Quantiles,
     /// How many nodes the reader's table held at the end.
     pub table: usize,
     /// A hash of all that happened.
@@ -142,6 +149,11 @@ impl Series {
                 quorum,
             );
             pair.world.net.run_for(pair.dice.exponential(Duration::from_secs(5)));
+            if self.floors && number % 10 == 9 {
+                let width = adjust(Config::default()).concurrency;
+                let floor = Floor::of(&pair.world, pair.reader, item.target(), width);
+                tally.floors.extend(floor);
+            }
             let ask = Ask::GetMutable { key: *item.key(), salt: Vec::new(), newer_than: None };
             tally.get(pair.world.ask(pair.reader, ask, true), &item);
             if number % 4 == 0 {
@@ -201,6 +213,7 @@ struct Tally {
     get_packets: Vec<f64>,
     put_packets: Vec<f64>,
     recalls: Vec<f64>,
+    floors: Vec<Floor>,
     get_paths: Vec<Path>,
     put_paths: Vec<Path>,
     asked: usize,
@@ -244,7 +257,14 @@ impl Tally {
         let hops = |paths: &[Path]| paths.iter().map(|path| count(path.hops)).collect();
         let answering = |paths: &[Path]| paths.iter().map(|path| millis(path.answering)).collect();
         let stalling = |paths: &[Path]| paths.iter().map(|path| millis(path.stalling)).collect();
+        let floor = |of: fn(&Floor) -> Duration| self.floors.iter().map(of).map(millis).collect();
         Figures {
+            floors: [
+                floor(|floor| floor.holders),
+                floor(|floor| floor.everybody),
+                floor(|floor| floor.in_flight),
+            ],
+            floor_asks: self.floors.iter().map(|floor| count(floor.asked)).collect(),
             hops: hops(&self.get_paths),
             answering: answering(&self.get_paths),
             stalling: stalling(&self.get_paths),

@@ -208,7 +208,7 @@ impl<M: Machine> Network<M> {
     }
 
     /// A number that stands for two hosts, whichever way round.
-    fn pair(&self, from: SocketAddr, to: SocketAddr) -> u64 {
+    pub(super) fn pair(&self, from: SocketAddr, to: SocketAddr) -> u64 {
         let ends = [from, to].map(|mut end| {
             // The ports of a NAT come and go; the way to it stays the same.
             if self.gates.contains_key(&end.ip()) {

@@ -131,6 +131,7 @@ fn measure(options: &Options) -> Result<(), String> {
     if let Some(growth) = page::Growth::of(&nodes) {
         println!("\n{growth}");
     }
+    println!("\n{}", page::floors(&results));
     if let Some(memory) = page::peak_memory() {
         println!("peak memory {memory}");
     }

@@ -114,6 +114,7 @@ pub(crate) fn write(docs: &Path, results: &[(Row, Figures)]) -> io::Result<()> {
         page = between(&page, sweep.name(), &table(sweep, results))?;
     }
     page = between(&page, "path", &paths(results))?;
+    page = between(&page, "floor", &floors(results))?;
     let nodes: Vec<_> = results.iter().filter(|(row, _)| row.sweep == Sweep::Nodes).collect();
     if let Some(growth) = Growth::of(&nodes) {
         page = between(&page, "growth", &growth.to_string())?;
@@ -183,6 +184,27 @@ fn paths(results: &[(Row, Figures)]) -> String {
             figures.put_hops.mean(),
             figures.put_answering.mean(),
             figures.put_stalling.mean(),
+        ));
+    }
+    text
+}
+
+/// What nobody can be quicker than, beside the node.
+pub(crate) fn floors(results: &[(Row, Figures)]) -> String {
+    let mut text = "| nodes | holders known | everybody asked at once | its queries | 24 in flight, none silent | the node |\n\
+                    |---:|---:|---:|---:|---:|---:|\n"
+        .to_owned();
+    let two = |times: &Quantiles| format!("{:.0} / {:.0}", times.median(), times.at(0.99));
+    for (row, figures) in results.iter().filter(|(row, _)| row.sweep == Sweep::Nodes) {
+        let [holders, everybody, in_flight] = &figures.floors;
+        text.push_str(&format!(
+            "| {} | {} | {} | {:.0} | {} | {} |\n",
+            row.label,
+            two(holders),
+            two(everybody),
+            figures.floor_asks.median(),
+            two(in_flight),
+            two(&figures.first_value),
         ));
     }
     text

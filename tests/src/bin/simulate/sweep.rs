@@ -47,7 +47,8 @@ pub(crate) fn rows(quick: bool, trials: usize, seed: u64) -> Vec<Row> {
     };
     let terrain = Terrain { seed, nodes: size, dead: DEAD, ..Terrain::default() };
     let row = |sweep, at: f64, terrain, loss| {
-        let series = Series { terrain, loss, trials, settling: Duration::from_secs(1800) };
+        let settling = Duration::from_secs(1800);
+        let series = Series { terrain, loss, trials, settling, floors: false };
         Row { sweep, at, label: format!("{:.0} %", at * 100.0), series }
     };
     let nodes = sizes.iter().map(|nodes| Row::of_nodes(*nodes, trials, seed));
@@ -85,7 +86,8 @@ impl Row {
     #[expect(clippy::cast_precision_loss, reason = "at most thirty million")]
     pub(crate) fn of_nodes(nodes: usize, trials: usize, seed: u64) -> Self {
         let terrain = Terrain { seed, nodes, dead: DEAD, ..Terrain::default() };
-        let series = Series { terrain, loss: LOSS, trials, settling: Duration::from_secs(1800) };
+        let settling = Duration::from_secs(1800);
+        let series = Series { terrain, loss: LOSS, trials, settling, floors: true };
         Self { sweep: Sweep::Nodes, at: nodes as f64, label: thousands(nodes), series }
     }
 
