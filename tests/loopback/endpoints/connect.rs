@@ -206,3 +206,17 @@ async fn quinn_is_told_who_was_no_use() {
     let error = say(&client, "example.com", b"echo").await.unwrap_err();
     assert!(matches!(error, ConnectError::NoEndpoint(_)), "{error}");
 }
+
+#[tokio::test]
+async fn endpoints_that_speak_nothing_of_ours_are_passed_over() {
+    let (world, keypair) = (World::new().await, Keypair::random());
+    let hint = SVCParam::Ipv4Hint(vec![Ipv4Addr::LOCALHOST.to_bits()]);
+    let service = speaking(1, dead_port(), "h3").with_param(hint);
+    let service = service.with_param(SVCParam::NoDefaultAlpn);
+    let key = world.zone(&keypair, |zone| zone.at("@", service)).await.to_z32();
+    let client = world.reader();
+    let by_quic = say(&client, &key, b"echo").await.unwrap_err();
+    assert!(matches!(by_quic, ConnectError::NoEndpoint(_)), "{by_quic}");
+    let by_hyper = HttpsConnector::new(&client).call(https(&key)).await.unwrap_err();
+    assert!(matches!(by_hyper, ConnectError::NoEndpoint(_)), "{by_hyper}");
+}
