@@ -1,8 +1,8 @@
-//! Which seeds a simulation runs with, and whose fault a failure is.
+//! Which seeds a simulation runs with, before how many nodes, and whose fault a failure is.
 //!
-//! Separate, so that every seeded test obeys the same two variables and names its failing seed in the same words:
+//! Separate, so that every seeded test obeys the same variables and names its failing seed in the same words:
 //! `MAINSTAY_SEEDS` says how many seeds, `MAINSTAY_SEED` which one; both together are that many from that one on.
-//! `cargo xtask test --sim N --seed S` sets them.
+//! `cargo xtask test --sim N --seed S` sets them. `MAINSTAY_NODES` says how large the network is.
 
 use std::env;
 use std::ops::Range;
@@ -27,6 +27,14 @@ pub fn each(default: u64, mut test: impl FnMut(u64)) {
 /// When a variable is set to something that is not a number.
 pub fn seeds(default: u64) -> Range<u64> {
     chosen(default, number("MAINSTAY_SEEDS"), number("MAINSTAY_SEED"))
+}
+
+/// How many nodes the network has: as asked for through the environment, or `default`.
+///
+/// # Panics
+/// When the variable is set to something that is not a number.
+pub fn nodes(default: usize) -> usize {
+    number("MAINSTAY_NODES").map_or(default, |nodes| usize::try_from(nodes).unwrap_or(usize::MAX))
 }
 
 fn chosen(default: u64, count: Option<u64>, first: Option<u64>) -> Range<u64> {

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use mainstay_dht_proto::{Ask, AskOptions, Config, Outcome};
 use mainstay_krpc::Id;
+use mainstay_tests::seeds::{nodes, seeds};
 
 use crate::crowd::{Crowd, Member, Nature, mix};
 use crate::figures::nth;
@@ -44,13 +45,13 @@ fn fight(crowd: &mut Crowd, [writer, reader]: [usize; 2], number: usize) -> Figh
 fn natures(offset: u64) -> impl Iterator<Item = (u64, Nature)> {
     let pairs =
         move |seed| [(seed + offset, Nature::Forgetful), (seed + offset + 1, Nature::Conspirator)];
-    mainstay_tests::seeds::seeds(1).flat_map(pairs)
+    seeds(1).flat_map(pairs)
 }
 
 #[test]
 fn a_crowd_around_a_key_neither_hides_nor_swallows_it() {
     for (seed, nature) in natures(0) {
-        let mut crowd = Crowd::new(3000, seed);
+        let mut crowd = Crowd::new(nodes(3000), seed);
         let clients = [(); 2].map(|()| crowd.spawn(|config| config));
         for client in clients {
             crowd.warm(client, 40);
@@ -86,7 +87,7 @@ fn a_crowd_around_a_key_neither_hides_nor_swallows_it() {
 #[test]
 fn a_client_without_memory_finds_what_a_crowd_sits_on() {
     for (seed, nature) in natures(4) {
-        let mut crowd = Crowd::new(3000, seed);
+        let mut crowd = Crowd::new(nodes(3000), seed);
         let writer = crowd.spawn(|config| config);
         crowd.warm(writer, 40);
         let mut lost = 0;
@@ -104,7 +105,7 @@ fn a_client_without_memory_finds_what_a_crowd_sits_on() {
 #[test]
 fn half_of_all_nodes_lie_in_vain() {
     for (seed, nature) in natures(2) {
-        let mut crowd = Crowd::new(3000, seed);
+        let mut crowd = Crowd::new(nodes(3000), seed);
         crowd.turn(0.5, nature);
         let clients = [(); 2].map(|()| crowd.spawn(|config| config));
         for client in clients {
@@ -119,7 +120,7 @@ fn half_of_all_nodes_lie_in_vain() {
 #[test]
 fn four_paths_find_what_a_fifth_of_all_nodes_hides_at_most_five_times_the_packets() {
     for (seed, nature) in natures(6) {
-        let mut crowd = Crowd::new(3000, seed);
+        let mut crowd = Crowd::new(nodes(3000), seed);
         crowd.turn(0.2, nature);
         let (mut found, mut messages) = ([0; 2], [0; 2]);
         for number in 0..15 {

@@ -61,7 +61,7 @@ impl Store for Liar {
         }
     }
 
-    fn info_hashes(&self, visit: &mut dyn FnMut(Id)) {
+    fn info_hashes(&self, _: Instant, visit: &mut dyn FnMut(Id)) {
         (0..200).for_each(|n| visit(Id::from_bytes([n; 20])));
     }
 

@@ -12,10 +12,10 @@ use mainstay_krpc::{AnnouncePort, Body, Id, Message, Method, MutablePut, Put};
 use crate::scripted::{Bench, Fake};
 use crate::swarm::{TODAY, item, keypair};
 
-const CLIENT: SocketAddr =
+pub(crate) const CLIENT: SocketAddr =
     SocketAddr::V4(std::net::SocketAddrV4::new(std::net::Ipv4Addr::new(80, 80, 80, 80), 4000));
 
-fn bench() -> Bench {
+pub(crate) fn bench() -> Bench {
     bench_with(Config::default())
 }
 
@@ -38,20 +38,20 @@ pub(crate) fn unlimited(config: Config) -> Config {
 }
 
 /// The token of a `get` (or `get_peers`) for `target`.
-fn token(bench: &mut Bench, from: SocketAddr, target: Id) -> Vec<u8> {
+pub(crate) fn token(bench: &mut Bench, from: SocketAddr, target: Id) -> Vec<u8> {
     let reply = bench.query(from, Method::Get { target, seq: None }).expect("an answer");
     response(&reply).token.expect("a token").to_vec()
 }
 
 /// Shows a token, and so that `from` gets what is sent to it.
-fn prove(bench: &mut Bench, from: SocketAddr) {
+pub(crate) fn prove(bench: &mut Bench, from: SocketAddr) {
     let item = ImmutableItem::new(b"i1e").unwrap();
     let token = token(bench, from, item.target());
     let reply = bench.query(from, Method::Put(Put::immutable(&token, &item))).expect("an answer");
     assert_eq!(code(&reply), 0);
 }
 
-fn response(reply: &[u8]) -> mainstay_krpc::Response<'_> {
+pub(crate) fn response(reply: &[u8]) -> mainstay_krpc::Response<'_> {
     match Message::decode(reply).expect("our own bytes").body {
         Body::Response(response) => response,
         other => panic!("{other:?}"),
@@ -59,7 +59,7 @@ fn response(reply: &[u8]) -> mainstay_krpc::Response<'_> {
 }
 
 /// The error code of a reply; 0 if it is none.
-fn code(reply: &[u8]) -> i64 {
+pub(crate) fn code(reply: &[u8]) -> i64 {
     match Message::decode(reply).expect("our own bytes").body {
         Body::Error(error) => error.code,
         Body::Response(_) | Body::Query(_) => 0,

@@ -87,8 +87,8 @@ pub trait Store: fmt::Debug + Send {
         visit: &mut dyn FnMut(Peer),
     );
 
-    /// Shows `visit` every info hash that has peers.
-    fn info_hashes(&self, visit: &mut dyn FnMut(Id));
+    /// Shows `visit` every info hash that has peers which have not expired.
+    fn info_hashes(&self, now: Instant, visit: &mut dyn FnMut(Id));
 
     /// How much there is.
     fn counts(&self) -> StoreCounts;

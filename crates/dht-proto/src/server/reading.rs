@@ -18,6 +18,8 @@ use crate::wire::Wire;
 const SAMPLES: usize = 20;
 /// How long a sample stays the same when there are more info hashes than it holds.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(1800);
+/// How often a sample that stays the same is rid of what has expired.
+const SAMPLE_SWEEP: Duration = Duration::from_secs(60);
 /// How many nodes an unproven asker is named beside what it asked for; the rest of its small room is for that.
 const FEW_NODES: usize = 4;
 
@@ -111,8 +113,7 @@ impl Server {
     ///
     /// Who has not proven its address gets the beginning of the sample: of a uniform sample that is one, too.
     pub(super) fn samples(&mut self, visit: &Visit<'_>, wire: &mut Wire, target: &Id) -> Vec<u8> {
-        let total = self.store.counts().info_hashes;
-        let interval = self.sampler.refresh(visit.now, &mut wire.rng, &*self.store);
+        let (total, interval) = self.sampler.refresh(visit.now, &mut wire.rng, &*self.store);
         let mut response = Response::new(visit.own);
         response.num = Some(total as u64);
         response.interval = Some(u32::try_from(interval.as_secs()).unwrap_or(u32::MAX));
@@ -147,24 +148,42 @@ impl super::Near<'_> {
 pub(super) struct Sampler {
     sample: Vec<Id>,
     until: Option<Instant>,
+    sweep_at: Option<Instant>,
 }
 
 impl Sampler {
-    /// Brings the sample up to date and says how long it will stay so.
-    fn refresh(&mut self, now: Instant, rng: &mut StdRng, store: &dyn Store) -> Duration {
+    /// Brings the sample up to date; of how many it is one, and how long it will stay so.
+    ///
+    /// What expires in between leaves it, and nothing takes its place.
+    fn refresh(&mut self, now: Instant, rng: &mut StdRng, store: &dyn Store) -> (usize, Duration) {
         if let Some(until) = self.until.filter(|until| now < *until) {
-            return until.saturating_duration_since(now);
+            self.sweep(now, store);
+            return (store.counts().info_hashes, until.saturating_duration_since(now));
         }
         let mut all = Vec::new();
-        store.info_hashes(&mut |info_hash| all.push(info_hash));
-        if all.len() <= SAMPLES {
+        store.info_hashes(now, &mut |info_hash| all.push(info_hash));
+        let total = all.len();
+        if total <= SAMPLES {
             // All of them fit: there is nothing to hide or to wait for.
             (self.sample, self.until) = (all, None);
-            return Duration::ZERO;
+            return (total, Duration::ZERO);
         }
         pick(rng, &mut all, SAMPLES);
         (self.sample, self.until) = (all, Some(now + SAMPLE_INTERVAL));
-        SAMPLE_INTERVAL
+        self.sweep_at = Some(now + SAMPLE_SWEEP);
+        (total, SAMPLE_INTERVAL)
+    }
+
+    fn sweep(&mut self, now: Instant, store: &dyn Store) {
+        if self.sweep_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.sweep_at = Some(now + SAMPLE_SWEEP);
+        self.sample.retain(|info_hash| {
+            let mut alive = false;
+            store.peers(now, info_hash, None, &mut |_| alive = true);
+            alive
+        });
     }
 }
 

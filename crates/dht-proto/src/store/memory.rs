@@ -101,8 +101,8 @@ impl Store for MemoryStore {
         self.peers.of(now, info_hash, family).for_each(visit);
     }
 
-    fn info_hashes(&self, visit: &mut dyn FnMut(Id)) {
-        self.peers.hashes().for_each(visit);
+    fn info_hashes(&self, now: Instant, visit: &mut dyn FnMut(Id)) {
+        self.peers.hashes(now).for_each(visit);
     }
 
     fn counts(&self) -> StoreCounts {

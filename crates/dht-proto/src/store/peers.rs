@@ -103,9 +103,13 @@ impl Peers {
             .map(|(addr, peer)| Peer { addr: *addr, seed: peer.seed })
     }
 
-    /// The info hashes there are, in no meaningful order.
-    pub(crate) fn hashes(&self) -> impl ExactSizeIterator<Item = Id> {
-        self.swarms.keys().map(|key| Id::from_bytes(xor(key, self.home.as_bytes())))
+    /// The info hashes with living peers, in no meaningful order.
+    pub(crate) fn hashes(&self, now: Instant) -> impl Iterator<Item = Id> {
+        let alive = self
+            .swarms
+            .iter()
+            .filter(move |(_, swarm)| swarm.values().any(|peer| self.alive(now, peer)));
+        alive.map(|(key, _)| Id::from_bytes(xor(key, self.home.as_bytes())))
     }
 
     pub(crate) fn sweep(&mut self, now: Instant) {
@@ -257,7 +261,7 @@ mod tests {
             let _ = peers.announce(now, Id::from_bytes([n; 20]), addr(1, 9).ip(), peer(1, false));
         }
         assert_eq!(peers.info_hashes(), 50);
-        let mut kept: Vec<_> = peers.hashes().map(|id| id.as_bytes()[0]).collect();
+        let mut kept: Vec<_> = peers.hashes(now).map(|id| id.as_bytes()[0]).collect();
         kept.sort_unstable();
         assert_eq!(kept, (0..50).collect::<Vec<_>>());
     }

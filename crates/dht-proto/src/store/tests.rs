@@ -52,8 +52,8 @@ fn announce(swarms: &mut Peers, now: Instant, hash: u8, ip: IpAddr) -> Result<()
     swarms.announce(now, id(hash), ip, Peer { addr: SocketAddr::new(ip, 80), seed: false })
 }
 
-fn hashes(swarms: &Peers) -> Vec<u8> {
-    let mut hashes: Vec<u8> = swarms.hashes().map(|hash| hash.as_bytes()[0]).collect();
+fn hashes(swarms: &Peers, now: Instant) -> Vec<u8> {
+    let mut hashes: Vec<u8> = swarms.hashes(now).map(|hash| hash.as_bytes()[0]).collect();
     hashes.sort_unstable();
     hashes
 }
@@ -123,7 +123,7 @@ fn after_our_id_changed_what_is_near_the_new_one_stays() {
     }
     swarms.move_home(id(0xf8));
     announce(&mut swarms, now, 0xf1, NEAR).unwrap();
-    assert_eq!(hashes(&swarms), [0xf0, 0xf1]);
+    assert_eq!(hashes(&swarms, now), [0xf0, 0xf1]);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_share_is_given_back_when_the_entry_is_pushed_out() {
     announce(&mut swarms, now, 0xf3, NEAR).unwrap();
     assert_eq!(announce(&mut swarms, now, 0xf0, STRANGER), Err(Full), "one is its share");
     swarms.sweep(now);
-    assert_eq!(hashes(&swarms), [0xf3]);
+    assert_eq!(hashes(&swarms, now), [0xf3]);
     swarms.sweep(now + HOUR);
     assert_eq!(swarms.info_hashes(), 0);
     announce(&mut swarms, now, 0xf0, STRANGER).unwrap();
@@ -153,7 +153,7 @@ fn a_share_is_given_back_when_the_entry_is_pushed_out() {
     announce(&mut swarms, now, 0xf0, NEAR).unwrap();
     announce(&mut swarms, now, 1, NEAR).unwrap();
     assert_eq!(swarms.info_hashes(), 2);
-    let gone = !hashes(&swarms).contains(&0xf1);
+    let gone = !hashes(&swarms, now).contains(&0xf1);
     assert_eq!(announce(&mut swarms, now, 2, STRANGER).is_ok(), gone);
 }
 
@@ -166,15 +166,15 @@ fn of_the_farthest_swarms_the_one_with_the_fewest_peers_goes() {
     }
     // A swarm that is known takes another peer, and none has to go for it.
     announce(&mut swarms, now, 0xd0, IpAddr::from([127, 0, 0, 1])).unwrap();
-    assert_eq!(hashes(&swarms), [0xc0, 0xd0, 0xe0]);
+    assert_eq!(hashes(&swarms, now), [0xc0, 0xd0, 0xe0]);
     announce(&mut swarms, now, 0xc0, IpAddr::from([127, 0, 0, 9])).unwrap();
-    assert_eq!(hashes(&swarms), [0xc0, 0xd0, 0xe0]);
+    assert_eq!(hashes(&swarms, now), [0xc0, 0xd0, 0xe0]);
     assert_eq!(announce(&mut swarms, now, 0xe1, NEAR), Err(Full), "farther than all there are");
     announce(&mut swarms, now, 0x90, NEAR).unwrap();
-    assert_eq!(hashes(&swarms), [0x90, 0xc0, 0xe0]);
+    assert_eq!(hashes(&swarms, now), [0x90, 0xc0, 0xe0]);
     // The swarms of an hour ago are over, so anything has room.
     announce(&mut swarms, now + HOUR, 0xff, NEAR).unwrap();
-    assert_eq!(hashes(&swarms), [0xff]);
+    assert_eq!(hashes(&swarms, now + HOUR), [0xff]);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn each_kind_of_item_has_a_pool_of_its_own_and_all_follow_our_id() {
     assert_eq!(store.mutable(now, &signed(1).target()), Some(signed(1)));
     store.announce(now, id(1), NEAR, Peer { addr: (NEAR, 80).into(), seed: true }).unwrap();
     let mut hashes = Vec::new();
-    store.info_hashes(&mut |hash| hashes.push(hash));
+    store.info_hashes(now, &mut |hash| hashes.push(hash));
     assert_eq!(hashes, [id(1)]);
     store.set_home(value(1).target());
     let mut peers = Vec::new();

@@ -1,0 +1,115 @@
+//! How near to its budget a node stays that is asked for more: not over it in any second, and not much under it.
+//! Apart from what a forged sender gains, because here the question is what honest askers still get.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mainstay_dht_proto::{Config, LimitConfig};
+use mainstay_krpc::Method;
+
+use crate::scripted::Bench;
+
+/// Budgets without a bound, of which a test narrows one.
+fn boundless() -> LimitConfig {
+    LimitConfig {
+        replies_per_address: u32::MAX,
+        replies_per_network: u32::MAX,
+        replies_per_proven_address: u32::MAX,
+        bytes_per_address: u32::MAX,
+        bytes_per_network: u32::MAX,
+        bytes_in_total: u32::MAX,
+        ..LimitConfig::default()
+    }
+}
+
+/// What a node sent to those that asked it.
+struct Load {
+    replies: Vec<(Instant, usize)>,
+    asked: u64,
+    refused: u64,
+    seconds: u64,
+}
+
+impl Load {
+    /// Two thousand pings, ten milliseconds apart, from `senders` in turn.
+    fn of(limits: LimitConfig, senders: &[SocketAddr]) -> Self {
+        let mut bench = Bench::with(Config { limits, ..Config::default() });
+        let mut replies = Vec::new();
+        for n in 0..2000 {
+            if let Some(reply) = bench.query(senders[n % senders.len()], Method::Ping) {
+                replies.push((bench.now, reply.len()));
+            }
+            bench.wait(Duration::from_millis(10));
+        }
+        let counters = bench.node.info().counters;
+        let refused = counters.limited + counters.withheld;
+        Self { replies, asked: counters.received, refused, seconds: 20 }
+    }
+
+    /// The most bytes in any one second.
+    fn worst_second(&self) -> usize {
+        let within = |begin: Instant| {
+            let end = begin + Duration::from_secs(1);
+            let second = self.replies.iter().filter(|(at, _)| (begin..end).contains(at));
+            second.map(|(_, bytes)| bytes).sum()
+        };
+        self.replies.iter().map(|(at, _)| within(*at)).max().unwrap_or(0)
+    }
+
+    fn bytes(&self) -> usize {
+        self.replies.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
+#[test]
+fn under_load_the_bytes_sent_stay_within_a_twentieth_of_each_budget() {
+    let one = [SocketAddr::from(([80, 1, 1, 1], 4000))];
+    let network: Vec<_> = (1..=200).map(|n| SocketAddr::from(([80, 1, 1, n], 4000))).collect();
+    let world: Vec<_> = (1..=200).map(|n| SocketAddr::from(([80, n, 1, 1], 4000))).collect();
+    let budget = 4000;
+    for (limits, senders) in [
+        (LimitConfig { bytes_per_address: budget, ..boundless() }, &one[..]),
+        (LimitConfig { bytes_per_network: budget, ..boundless() }, &network),
+        // Nobody of them has proven its address, and half is for those who have.
+        (LimitConfig { bytes_in_total: 2 * budget, ..boundless() }, &world),
+    ] {
+        let load = Load::of(limits, senders);
+        let most = f64::from(budget);
+        assert!(load.worst_second() as f64 <= most, "{}", load.worst_second());
+        // Two fifths of what a second may see at once, and then three fifths every second.
+        let due = most * (0.4 + 0.6 * load.seconds as f64);
+        let sent = load.bytes() as f64;
+        assert!((0.95 * due..=due).contains(&sent), "{sent} instead of {due}");
+        assert_eq!(load.asked, 2000);
+        assert_eq!(load.replies.len() as u64 + load.refused, load.asked, "each is told or counted");
+    }
+}
+
+#[test]
+fn a_budget_of_all_there_is_refuses_nobody_and_one_of_nothing_everybody() {
+    let one = [SocketAddr::from(([80, 1, 1, 1], 4000))];
+    assert_eq!(Load::of(boundless(), &one).replies.len(), 2000);
+    for nothing in [
+        LimitConfig { bytes_per_address: 0, ..boundless() },
+        LimitConfig { bytes_per_network: 0, ..boundless() },
+        LimitConfig { bytes_in_total: 0, ..boundless() },
+        LimitConfig { replies_per_address: 0, ..boundless() },
+        LimitConfig { replies_per_network: 0, ..boundless() },
+    ] {
+        let load = Load::of(nothing.clone(), &one);
+        assert_eq!((load.replies.len(), load.refused), (0, 2000), "{nothing:?}");
+    }
+}
+
+#[test]
+fn who_was_away_for_a_year_has_saved_no_more_than_one_burst() {
+    let one = SocketAddr::from(([80, 1, 1, 1], 4000));
+    let burst = |bench: &mut Bench| {
+        (0..1000).filter(|_| bench.query(one, Method::Ping).is_some()).count()
+    };
+    let mut bench = Bench::with(Config::default());
+    let first = burst(&mut bench);
+    assert!(first > 0);
+    bench.now += Duration::from_secs(365 * 86_400);
+    assert_eq!(burst(&mut bench), first);
+}
