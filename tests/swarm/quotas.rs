@@ -104,9 +104,8 @@ fn a_budget_of_all_there_is_refuses_nobody_and_one_of_nothing_everybody() {
 #[test]
 fn who_was_away_for_a_year_has_saved_no_more_than_one_burst() {
     let one = SocketAddr::from(([80, 1, 1, 1], 4000));
-    let burst = |bench: &mut Bench| {
-        (0..1000).filter(|_| bench.query(one, Method::Ping).is_some()).count()
-    };
+    let burst =
+        |bench: &mut Bench| (0..1000).filter(|_| bench.query(one, Method::Ping).is_some()).count();
     let mut bench = Bench::with(Config::default());
     let first = burst(&mut bench);
     assert!(first > 0);

@@ -71,7 +71,8 @@ fn items_are_put_got_and_refused_over_ipv6_as_over_ipv4() {
     for salt in [&b""[..], b"salt"] {
         let mut bench = bench();
         let (from, thief) = (client(1), client(2));
-        let item = |seq| MutableItem::sign_bytes(&keypair(1), salt, seq, b"12:Hello world!").unwrap();
+        let item =
+            |seq| MutableItem::sign_bytes(&keypair(1), salt, seq, b"12:Hello world!").unwrap();
         let target = item(1).target();
         let good = token(&mut bench, from, target);
         let mut put = |from, made: Put<'_>| put(&mut bench, from, made);
