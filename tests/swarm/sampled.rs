@@ -102,7 +102,8 @@ fn samples_expire_with_the_peers_at_their_times() {
     prove(&mut bench, CLIENT);
     let (mut left, total, interval) = sample(&mut bench);
     let mut living: Vec<u8> = first.into_iter().filter(|n| (20..30).contains(n)).collect();
-    (left.sort_unstable(), living.sort_unstable());
+    left.sort_unstable();
+    living.sort_unstable();
     assert_eq!((left, interval), (living, 14 * 60));
     assert!((10..40).contains(&total), "the store sweeps every five minutes: {total}");
 
