@@ -4,10 +4,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mainstay_dht_proto::{Config, LimitConfig};
-use mainstay_krpc::Method;
+use mainstay_dht_proto::{Config, LimitConfig, LimitError};
+use mainstay_krpc::{AnnouncePort, Id, Method};
 
 use crate::scripted::Bench;
+use crate::serving::{code, prove, token};
 
 /// Budgets without a bound, of which a test narrows one.
 fn boundless() -> LimitConfig {
@@ -111,4 +112,51 @@ fn who_was_away_for_a_year_has_saved_no_more_than_one_burst() {
     assert!(first > 0);
     bench.now += Duration::from_secs(365 * 86_400);
     assert_eq!(burst(&mut bench), first);
+}
+
+#[test]
+fn limits_change_while_a_node_runs_and_nothing_that_it_knows_of_others_is_lost() {
+    let mut bench = Bench::with(Config::default());
+    let host = |n: u8| SocketAddr::from(([80, n, 1, 1], 4000));
+    let answered = |bench: &mut Bench, from, times: usize| {
+        (0..times).filter(|_| bench.query(from, Method::Ping).is_some()).count()
+    };
+    prove(&mut bench, host(1));
+    let target = Id::from_bytes([7; 20]);
+    let kept = token(&mut bench, host(2), target);
+    bench.wait(Duration::from_secs(2));
+
+    // From the next datagram on, and for those who are over budget too.
+    let four = answered(&mut bench, host(3), 100);
+    assert_eq!(four, 4);
+    let limits = bench.node.limits().clone();
+    let wide = LimitConfig {
+        replies_per_address: 100,
+        replies_per_network: 100,
+        bytes_per_address: 60_000,
+        bytes_per_network: 60_000,
+        ..limits.clone()
+    };
+    bench.node.set_limits(wide).unwrap();
+    assert_eq!(answered(&mut bench, host(3), 100), 6, "what it lacks, it lacks still");
+    assert_eq!(answered(&mut bench, host(4), 100), 40);
+    bench.wait(Duration::from_secs(1));
+    assert_eq!(answered(&mut bench, host(3), 100), 40);
+
+    // Narrower again: only who has proven its address is still answered.
+    let narrow = LimitConfig { replies_per_address: 0, ..limits.clone() };
+    bench.node.set_limits(narrow).unwrap();
+    bench.wait(Duration::from_secs(1));
+    assert_eq!(answered(&mut bench, host(5), 10), 0);
+    assert_eq!(answered(&mut bench, host(1), 10), 10);
+
+    // The token of before opens what it opened.
+    bench.node.set_limits(limits).unwrap();
+    let port = AnnouncePort::Explicit(80);
+    let announce =
+        Method::AnnouncePeer { info_hash: target, port, token: &kept, seed: false, name: None };
+    assert_eq!(code(&bench.query(host(2), announce).unwrap()), 0);
+    let silly = LimitConfig { remembered: 0, ..LimitConfig::default() };
+    assert!(matches!(bench.node.set_limits(silly), Err(LimitError::Remembered { .. })));
+    assert_eq!(bench.node.limits().remembered, 2048);
 }

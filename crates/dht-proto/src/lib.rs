@@ -117,6 +117,7 @@ pub use config::{AddressPolicy, Config, LimitConfig, StoreConfig};
 pub use counters::{Counters, Histogram, Methods};
 pub use event::{Event, Outcome, RemoteNode, Source, Step, StepKind, Transmit};
 pub use hooks::{Request, RequestHook, Verdict};
+pub use limits::LimitError;
 pub use node::Node;
 pub use report::{
     FamilyInfo, Holder, Info, LookupError, LookupReport, PutError, PutReport, Samples,

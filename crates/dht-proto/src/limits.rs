@@ -2,11 +2,13 @@
 //! Apart from the server, which is only asked when there is budget left and sends only what fits into it.
 
 mod budgets;
+mod check;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use self::budgets::Budgets;
+pub use self::check::LimitError;
 use crate::LimitConfig;
 use crate::scope::Group;
 
@@ -17,15 +19,21 @@ use crate::scope::Group;
 #[derive(Debug)]
 pub(crate) struct Limits {
     began: Instant,
+    rates: Rates,
+    budgets: Budgets,
+    total_full_at: u64,
+    unproven_full_at: u64,
+}
+
+/// What each kind of budget earns.
+#[derive(Debug)]
+struct Rates {
     host: Rate,
     network: Rate,
     per_reply: [Rate; 2],
     proven_reply: Rate,
     total: Rate,
     unproven_total: Rate,
-    budgets: Budgets,
-    total_full_at: u64,
-    unproven_full_at: u64,
 }
 
 /// What one unit costs, in nanoseconds of waiting.
@@ -55,10 +63,9 @@ impl Rate {
     }
 }
 
-impl Limits {
-    pub(crate) fn new(config: &LimitConfig, key: [u8; 16], now: Instant) -> Self {
+impl Rates {
+    fn new(config: &LimitConfig) -> Self {
         Self {
-            began: now,
             host: Rate::at_most(config.bytes_per_address),
             network: Rate::at_most(config.bytes_per_network),
             per_reply: [
@@ -68,10 +75,26 @@ impl Limits {
             proven_reply: Rate::at_most(config.replies_per_proven_address),
             total: Rate::at_most(config.bytes_in_total),
             unproven_total: Rate::at_most(config.bytes_in_total / 2),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn new(config: &LimitConfig, key: [u8; 16], now: Instant) -> Self {
+        Self {
+            began: now,
+            rates: Rates::new(config),
             budgets: Budgets::new(key, config.remembered),
             total_full_at: 0,
             unproven_full_at: 0,
         }
+    }
+
+    /// Goes on with other limits. What is lacking in a budget stays so: two thirds of a second at most, whatever it is
+    /// earned back in. Only another number of budgets makes all of them full.
+    pub(crate) fn set(&mut self, config: &LimitConfig) {
+        self.rates = Rates::new(config);
+        self.budgets.resize(config.remembered);
     }
 
     /// Whether there may be room for an answer to `from`: asked before any work is done for it.
@@ -82,8 +105,8 @@ impl Limits {
         let pays = |full_at: u64, rate: Rate| {
             full_at.max(now).saturating_add(rate.cost(SHORTEST)) <= now.saturating_add(SAVED)
         };
-        pays(self.total_full_at, self.total)
-            && (proven || pays(self.unproven_full_at, self.unproven_total))
+        pays(self.total_full_at, self.rates.total)
+            && (proven || pays(self.unproven_full_at, self.rates.unproven_total))
             && open(self.budgets.find(Group::host(from.ip()), None).full_at)
             && open(self.budgets.find(Group::network(from.ip()), None).full_at)
     }
@@ -92,8 +115,8 @@ impl Limits {
     pub(crate) fn charge(&mut self, now: Instant, to: IpAddr, bytes: usize, proven: bool) -> bool {
         let (now, bytes) = (self.nanos(now), bytes as u64);
         let after = |full_at: u64, cost: u64| full_at.max(now).saturating_add(cost);
-        let least = if proven { [self.proven_reply, Rate(0)] } else { self.per_reply };
-        let costs = [self.host, self.network].map(|rate| rate.cost(bytes));
+        let least = if proven { [self.rates.proven_reply, Rate(0)] } else { self.rates.per_reply };
+        let costs = [self.rates.host, self.rates.network].map(|rate| rate.cost(bytes));
         let host = self.budgets.find(Group::host(to), None);
         let network = self.budgets.find(Group::network(to), Some(&host));
         let places = [host, network];
@@ -113,8 +136,8 @@ impl Limits {
             *charged = sum.max(count);
         }
         let bytes = bytes.max(SHORTEST);
-        let total = after(self.total_full_at, self.total.cost(bytes));
-        let unproven = after(self.unproven_full_at, self.unproven_total.cost(bytes));
+        let total = after(self.total_full_at, self.rates.total.cost(bytes));
+        let unproven = after(self.unproven_full_at, self.rates.unproven_total.cost(bytes));
         if !fits(&total) || !(proven || fits(&unproven)) {
             return false;
         }

@@ -25,8 +25,8 @@ use crate::upkeep::Upkeep;
 use crate::wall_clock::WallClock;
 use crate::wire::Wire;
 use crate::{
-    Ask, AskOptions, Config, Event, Info, QueryId, RemoteNode, RequestHook, Snapshot, Store,
-    Transmit,
+    Ask, AskOptions, Config, Event, Info, LimitConfig, LimitError, QueryId, RemoteNode,
+    RequestHook, Snapshot, Store, Transmit,
 };
 
 /// A Mainline node for IPv4, IPv6 or both.
@@ -203,6 +203,25 @@ impl Node {
     pub fn set_store(&mut self, mut store: Box<dyn Store>) {
         store.set_home(self.networks.home());
         self.server.store = store;
+    }
+
+    /// Answers strangers within these limits from now on, in the place of [`Config::limits`]. Nothing else changes: who
+    /// has proven its address stays proven, tokens stay good, and who was over budget earns it back at the new rate. Only
+    /// another number of [budgets](LimitConfig::remembered) makes every budget full, which at most one burst is gained by.
+    ///
+    /// # Errors
+    /// [`LimitError`] for limits that make no sense; the old ones then stay.
+    pub fn set_limits(&mut self, limits: LimitConfig) -> Result<(), LimitError> {
+        limits.check()?;
+        self.server.set_limits(&limits);
+        self.config.limits = limits;
+        Ok(())
+    }
+
+    /// The limits within which strangers are answered.
+    #[must_use]
+    pub fn limits(&self) -> &LimitConfig {
+        &self.config.limits
     }
 
     /// Lets `hook` see every request of strangers before it is answered, and refuse it.

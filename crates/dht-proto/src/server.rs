@@ -14,7 +14,6 @@ use mainstay_krpc::{
 };
 
 use self::room::{Listed, Room};
-use crate::Config;
 use crate::contact::{Contact, kad_id};
 use crate::hooks::{Hook, Request, Verdict};
 use crate::limits::Limits;
@@ -24,6 +23,7 @@ use crate::scope::{Family, Scope};
 use crate::store::{MemoryStore, Store};
 use crate::tokens::Tokens;
 use crate::wire::Wire;
+use crate::{Config, LimitConfig};
 
 /// For how long an address counts as proven: as long as its token may still be good.
 const PROVEN: Duration = Duration::from_secs(600);
@@ -88,6 +88,10 @@ impl Server {
 
     pub(crate) fn set_wall_clock(&mut self, now: Instant, unix: Duration) {
         self.wall_clock = Some((now, unix));
+    }
+
+    pub(crate) fn set_limits(&mut self, config: &LimitConfig) {
+        self.limits.set(config);
     }
 
     /// Somebody at this address answered a request of ours.

@@ -264,7 +264,7 @@ impl DhtBuilder {
         self
     }
 
-    /// How much strangers are sent. Matters in server mode only.
+    /// How much strangers are sent. Matters in server mode only; [`Dht::set_limits`] changes it later.
     pub fn limits(mut self, limits: LimitConfig) -> Self {
         self.config.limits = limits;
         self
@@ -291,7 +291,7 @@ impl DhtBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`], if an address cannot be bound, a bootstrap address is malformed, or the state file is in use or
+    /// [`BuildError`], if an address cannot be bound, a bootstrap address is malformed, the limits make no sense, or the state file is in use or
     /// in a folder that cannot be written to.
     ///
     /// # Panics
@@ -299,6 +299,7 @@ impl DhtBuilder {
     /// If the caller's tokio runtime was built without I/O or without time.
     pub fn build(self) -> Result<Dht, BuildError> {
         let (literal, names) = split(&self.bootstrap)?;
+        self.config.limits.check()?;
         let seed = match self.seed {
             Some(seed) => seed,
             None => fresh_seed()?,

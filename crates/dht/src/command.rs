@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Packets(oneshot::Sender<Vec<Packet>>),
     /// Give the state that would be saved now.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Look whether the limits have changed.
+    Look,
     /// Stop, close the sockets, and say so.
     Shutdown(oneshot::Sender<()>),
 }

@@ -6,9 +6,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use mainstay_dht_proto::{Event, Node, Outcome, Transmit};
+use mainstay_dht_proto::{Event, LimitConfig, Node, Outcome, Transmit};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Sleep, sleep_until};
 use tracing::{Instrument as _, debug, warn};
 
@@ -26,6 +26,8 @@ use crate::state::{Keeper, Saved};
 mod asks;
 pub(crate) mod port;
 mod resolver;
+#[cfg(test)]
+mod tests;
 
 /// How many datagrams one socket may bring, and how many commands the handles, before the others
 /// get their turn.
@@ -51,26 +53,8 @@ pub(crate) fn start(
     life: Life,
     homes: Vec<Dht>,
 ) -> Dht {
-    let (commands, command_queue) = mpsc::channel(QUEUE);
-    let (cancels, cancel_queue) = mpsc::unbounded_channel();
-    let local = LocalAddrs {
-        ipv4: ports.ipv4.as_ref().map(Port::local_addr),
-        ipv6: ports.ipv6.as_ref().map(Port::local_addr),
-    };
-    let info = Info { local, node: node.info(), dropped: 0, running: true };
-    let published = Arc::new(Published::new(info));
-    // In a box, as a future keeps room for each place that a value is moved through.
-    let driver = Box::new(Driver {
-        node,
-        ports,
-        commands: command_queue,
-        cancels: cancel_queue,
-        asks: OpenAsks::default(),
-        resolver: Resolver::new(names),
-        life,
-        outbox: Outbox { published: published.clone(), dropped: 0, contacts: None },
-    });
-    let span = tracing::info_span!("dht", local = %local.first());
+    let (driver, dht) = Driver::new(node, ports, names, life, homes);
+    let span = tracing::info_span!("dht", local = %dht.local_addr());
     let run = async move {
         // By the time that the acknowledgement is sent, the driver and its sockets are gone.
         if let Some(done) = driver.run().await {
@@ -78,15 +62,15 @@ pub(crate) fn start(
         }
     };
     runtime.spawn(run.instrument(span));
-    Dht::new(commands, cancels, published, homes)
+    dht
 }
-
 /// The owner of a node.
 struct Driver {
     node: Node,
     ports: Ports,
     commands: mpsc::Receiver<Command>,
     cancels: mpsc::UnboundedReceiver<u64>,
+    limits: watch::Receiver<LimitConfig>,
     asks: OpenAsks,
     resolver: Resolver,
     life: Life,
@@ -146,6 +130,39 @@ enum Stop {
 }
 
 impl Driver {
+    /// A driver that is not run yet, and the first handle of it.
+    fn new(
+        node: Node,
+        ports: Ports,
+        names: Vec<Box<str>>,
+        life: Life,
+        homes: Vec<Dht>,
+    ) -> (Box<Self>, Dht) {
+        let (commands, command_queue) = mpsc::channel(QUEUE);
+        let (cancels, cancel_queue) = mpsc::unbounded_channel();
+        let (limit_switch, limits) = watch::channel(node.limits().clone());
+        let local = LocalAddrs {
+            ipv4: ports.ipv4.as_ref().map(Port::local_addr),
+            ipv6: ports.ipv6.as_ref().map(Port::local_addr),
+        };
+        let info = Info { local, node: node.info(), dropped: 0, running: true };
+        let published = Arc::new(Published::new(info));
+        // In a box, as a future keeps room for each place that a value is moved through.
+        let driver = Box::new(Self {
+            node,
+            ports,
+            commands: command_queue,
+            cancels: cancel_queue,
+            limits,
+            asks: OpenAsks::default(),
+            resolver: Resolver::new(names),
+            life,
+            outbox: Outbox { published: published.clone(), dropped: 0, contacts: None },
+        });
+        let dht = Dht::new(commands, cancels, published, limit_switch, homes);
+        (driver, dht)
+    }
+
     async fn run(mut self: Box<Self>) -> Option<oneshot::Sender<()>> {
         self.ports.writable().await;
         self.resolver.start();
@@ -214,6 +231,7 @@ impl Driver {
             self.node.add_bootstrap(now, &addresses);
             self.drain(now);
         }
+        self.take_limits();
         self.receive();
         let now = Instant::now();
         self.rebind(now);
@@ -223,6 +241,17 @@ impl Driver {
         self.drain(now);
         self.save_if_due(now);
         Ok(())
+    }
+
+    /// Before any datagram is read, so that those who were told see them obeyed.
+    fn take_limits(&mut self) {
+        if !self.limits.has_changed().unwrap_or(false) {
+            return;
+        }
+        let limits = self.limits.borrow_and_update().clone();
+        // The handle has checked them.
+        let taken = self.node.set_limits(limits);
+        debug_assert!(taken.is_ok(), "{taken:?}");
     }
 
     fn command(&mut self, now: Instant, command: Command) -> Result<(), Stop> {
@@ -249,6 +278,8 @@ impl Driver {
                 let _ = reply.send(self.node.snapshot(now, CONTACTS));
                 Ok(())
             }
+            // The turn looks for what has changed.
+            Command::Look => Ok(()),
             Command::Shutdown(done) => Err(Stop::Asked(done)),
         }
     }
@@ -461,20 +492,5 @@ impl Alarm {
 
     fn is_set(&self) -> bool {
         self.0.is_some()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_was_never_set_tells_nothing() {
-        let at = |secs| time_of_day(UNIX_EPOCH + Duration::from_secs(secs));
-        for unset in [0, 3600, 946_684_800, WRITTEN.as_secs() - 1] {
-            assert_eq!(at(unset), None, "{unset}");
-        }
-        assert_eq!(at(WRITTEN.as_secs()), Some(WRITTEN));
-        assert_eq!(time_of_day(UNIX_EPOCH - Duration::from_secs(1)), None);
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use mainstay_dht_proto::LookupError;
+use mainstay_dht_proto::{LimitError, LookupError};
 use mainstay_krpc::item::{ItemError, MutableItem};
 
 /// A lookup ended without an answer to the question.
@@ -182,6 +182,18 @@ pub enum PingError {
     Shutdown,
 }
 
+/// The limits of a node were not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitsError {
+    /// The limits make no sense.
+    #[error(transparent)]
+    Nonsense(#[from] LimitError),
+    /// The node was shut down, or the runtime that drove it is gone.
+    #[error("this DHT node has been shut down")]
+    Shutdown,
+}
+
 /// A node could not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -228,6 +240,9 @@ pub enum BuildError {
         /// What the system said.
         source: io::Error,
     },
+    /// The [limits](crate::DhtBuilder::limits) make no sense.
+    #[error(transparent)]
+    Limits(#[from] LimitError),
     /// The operating system gave no randomness to seed the node with.
     #[error("the operating system gave no randomness")]
     Entropy(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -244,7 +259,7 @@ impl From<BuildError> for io::Error {
             | BuildError::State { source, .. } => source.kind(),
             BuildError::StateInUse { .. } => io::ErrorKind::ResourceBusy,
             BuildError::NoFamily => io::ErrorKind::Unsupported,
-            BuildError::Bootstrap { .. } => io::ErrorKind::InvalidInput,
+            BuildError::Bootstrap { .. } | BuildError::Limits(_) => io::ErrorKind::InvalidInput,
             BuildError::NotConnected { .. } => io::ErrorKind::TimedOut,
             BuildError::Entropy(_) => io::ErrorKind::Other,
         };

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mainstay_dht_proto::{
-    Ask, AskOptions, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot,
+    Ask, AskOptions, LimitConfig, LookupReport, PutReport, RemoteNode, Samples, Scrape, Snapshot,
 };
 use mainstay_keys::PublicKey;
 use mainstay_krpc::Id;
 use mainstay_krpc::item::{ImmutableItem, MAX_SALT, MutableItem};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::blocking::DhtBlocking;
 use crate::builder::DhtBuilder;
@@ -65,6 +65,7 @@ struct Shared {
     cancels: mpsc::UnboundedSender<u64>,
     tickets: AtomicU64,
     published: Arc<Published>,
+    limits: watch::Sender<LimitConfig>,
     /// The nodes at further addresses; they have none themselves.
     homes: Vec<Dht>,
 }
@@ -79,10 +80,11 @@ impl Dht {
         commands: mpsc::Sender<Command>,
         cancels: mpsc::UnboundedSender<u64>,
         published: Arc<Published>,
+        limits: watch::Sender<LimitConfig>,
         homes: Vec<Dht>,
     ) -> Self {
         let tickets = AtomicU64::new(0);
-        let shared = Arc::new(Shared { commands, cancels, tickets, published, homes });
+        let shared = Arc::new(Shared { commands, cancels, tickets, published, limits, homes });
         Self { shared, options: AskOptions::default() }
     }
 
@@ -91,6 +93,19 @@ impl Dht {
     /// go out from its address. They end with this node.
     pub fn homes(&self) -> &[Self] {
         &self.shared.homes
+    }
+
+    /// The limits that were given last.
+    pub fn limits(&self) -> LimitConfig {
+        self.shared.limits.borrow().clone()
+    }
+
+    /// Puts limits where the node looks for them, and makes it look; false if it is gone.
+    pub(crate) fn switch_limits(&self, limits: LimitConfig) -> bool {
+        let taken = self.shared.limits.send(limits).is_ok();
+        // Where the queue has no room, the node is about to look in any case.
+        taken
+            && !matches!(self.shared.commands.try_send(Command::Look), Err(TrySendError::Closed(_)))
     }
 
     /// The node that a question goes out from: the first that is heard and knows others.

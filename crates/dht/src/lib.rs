@@ -52,6 +52,7 @@ mod explain;
 mod extend;
 mod handle;
 mod info;
+mod limits;
 mod listen;
 mod packets;
 mod putting;
@@ -66,7 +67,7 @@ mod trace;
 pub use blocking::DhtBlocking;
 pub use builder::{DEFAULT_BOOTSTRAP, DEFAULT_PORT, DhtBuilder};
 pub use command::Pong;
-pub use error::{BuildError, GetError, PingError, PutError};
+pub use error::{BuildError, GetError, LimitsError, PingError, PutError};
 pub use event::{EventIter, EventStream, NodeEvent};
 pub use explain::{ExplainedNode, Explanation};
 pub use handle::Dht;
@@ -81,9 +82,9 @@ pub use trace::{TraceIter, TraceStep, TraceStream};
 
 pub use mainstay_dht_proto::{
     AddressPolicy, AskOptions, Counters, Effort, FamilyInfo, Full, Histogram, Holder, Identity,
-    ItemKind, LimitConfig, LookupReport, MemoryStore, Methods, Peer, PeerFamily, PutReport,
-    QueryId, RemoteNode, Request, Samples, SavedNode, Scrape, Snapshot, SnapshotError, Step,
-    StepKind, Store, StoreConfig, StoreCounts, Verdict,
+    ItemKind, LimitConfig, LimitError, LookupReport, MemoryStore, Methods, Peer, PeerFamily,
+    PutReport, QueryId, RemoteNode, Request, Samples, SavedNode, Scrape, Snapshot, SnapshotError,
+    Step, StepKind, Store, StoreConfig, StoreCounts, Verdict,
 };
 pub use mainstay_krpc::Id;
 pub use mainstay_krpc::item::{ImmutableItem, ItemError, MutableItem};

@@ -46,8 +46,6 @@ pub(crate) fn merge(running: &Config, new: Config) -> (Config, Reloaded) {
         "[cache] minimum_ttl" cache.minimum_ttl,
         "[cache] maximum_ttl" cache.maximum_ttl,
         "[cache] negative_ttl" cache.negative_ttl,
-        "[rate_limiter] dht_quota" rate_limiter.dht_quota,
-        "[rate_limiter] dht_burst" rate_limiter.dht_burst,
         "[rate_limiter] remembered" rate_limiter.remembered,
         "[metrics] bind" metrics.bind,
         "[log] format" log.format,

@@ -281,10 +281,27 @@ impl RelayServer {
         if let Some(certificates) = &self.certificates {
             certificates.reload(&config.tls)?;
         }
-        let (config, reloaded) = reload::merge(&self.relay.settings().config, config);
+        let running = self.relay.settings();
+        let (config, reloaded) = reload::merge(&running.config, config);
+        self.limit_node(&running.config, &config);
         self.relay.set(config);
         self.relay.metrics.reloads.fetch_add(1, Relaxed);
         Ok(reloaded)
+    }
+
+    /// Tells the DHT node what it may send, if that has changed: the node may have limits that its owner gave it elsewhere.
+    fn limit_node(&self, running: &Config, new: &Config) {
+        let of = |config: &Config| {
+            (config.rate_limiter.dht_quota.clone(), config.rate_limiter.dht_burst)
+        };
+        if of(running) == of(new) {
+            return;
+        }
+        if let Some(dht) = self.relay.client.dht()
+            && let Err(error) = dht.set_limits(new.node_limits(dht.limits()))
+        {
+            tracing::warn!(%error, "the limits of the DHT node stay as they were");
+        }
     }
 
     /// Takes no new connection, lets running requests finish for as long as the drain time, and ends.

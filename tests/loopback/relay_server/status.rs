@@ -95,6 +95,37 @@ async fn new_limits_hold_at_once_and_what_cannot_change_is_named() {
     assert_eq!(relay.get("health", &[]).await.status(), 429);
 }
 
+#[tokio::test]
+async fn a_reload_changes_what_the_dht_node_sends_and_nothing_that_its_owner_gave_it() {
+    use mainstay::dht::{LimitConfig, Testnet};
+
+    let testnet = Testnet::new(3).await.unwrap();
+    let own = LimitConfig { bytes_in_total: 50_000, ..LimitConfig::default() };
+    let client = mainstay::Client::builder()
+        .no_default_network()
+        .bootstrap(&testnet.bootstrap)
+        .dht(|node| node.limits(own))
+        .build()
+        .unwrap();
+    let dht = client.dht().unwrap();
+    let server = mainstay_relay_server::RelayServer::builder(client);
+    let server = server.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let reload = |text: &str| {
+        let running = server.reload(Config::parse(text).unwrap()).unwrap();
+        assert!(!running.needs_restart.iter().any(|key| key.contains("dht")), "{running:?}");
+    };
+    let limits = || {
+        let limits = dht.limits();
+        (limits.replies_per_proven_address, limits.replies_per_address, limits.bytes_in_total)
+    };
+    reload("");
+    assert_eq!(limits(), (100, 12, 50_000));
+    reload("[rate_limiter]\ndht_quota = '5r/s'\ndht_burst = 7");
+    assert_eq!(limits(), (7, 7, 50_000));
+    reload("[rate_limiter]\ndht_quota = '300r/s'\ndht_burst = 7");
+    assert_eq!(limits(), (300, 12, 50_000));
+}
+
 /// A certificate for `localhost` and its key, in these files.
 fn certificate(folder: &std::path::Path) -> (rcgen::CertifiedKey<rcgen::KeyPair>, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -43,6 +43,14 @@ impl Budgets {
         Self { key, slots: Vec::new(), sets: (remembered / WAYS).max(1) }
     }
 
+    /// Begins anew with so many, unless there are as many already.
+    pub(super) fn resize(&mut self, remembered: usize) {
+        let resized = Self::new(self.key, remembered);
+        if resized.sets != self.sets {
+            *self = resized;
+        }
+    }
+
     /// The place of a stranger, other than the one that `taken` is about to fill.
     pub(super) fn find(&self, group: Group, taken: Option<&Place>) -> Place {
         let hash = self.hash(group);

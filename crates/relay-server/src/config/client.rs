@@ -97,16 +97,21 @@ impl Config {
         }
     }
 
-    fn node(&self, mut node: DhtBuilder) -> DhtBuilder {
-        let (mainline, limiter) = (&self.mainline, &self.rate_limiter);
+    /// What the DHT node may send to strangers: `limits`, with what this configuration says of them.
+    pub(crate) fn node_limits(&self, limits: LimitConfig) -> LimitConfig {
+        let limiter = &self.rate_limiter;
         let burst = limiter.dht_burst.unwrap_or(limiter.dht_quota.default_burst());
         let most = limiter.dht_quota.per_whole_second().max(burst);
-        let limits = LimitConfig::default();
-        node = node.server_mode(true).limits(LimitConfig {
+        LimitConfig {
             replies_per_proven_address: most,
-            replies_per_address: most.min(limits.replies_per_address),
+            replies_per_address: most.min(LimitConfig::default().replies_per_address),
             ..limits
-        });
+        }
+    }
+
+    fn node(&self, mut node: DhtBuilder) -> DhtBuilder {
+        let mainline = &self.mainline;
+        node = node.server_mode(true).limits(self.node_limits(LimitConfig::default()));
         if let Some(address) = mainline.bind {
             node = node.bind(SocketAddr::new(address, mainline.port.unwrap_or(0)));
         } else if let Some(port) = mainline.port {
