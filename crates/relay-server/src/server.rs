@@ -291,9 +291,7 @@ impl RelayServer {
 
     /// Tells the DHT node what it may send, if that has changed: the node may have limits that its owner gave it elsewhere.
     fn limit_node(&self, running: &Config, new: &Config) {
-        let of = |config: &Config| {
-            (config.rate_limiter.dht_quota.clone(), config.rate_limiter.dht_burst)
-        };
+        let of = |config: &Config| (config.rate_limiter.dht_quota, config.rate_limiter.dht_burst);
         if of(running) == of(new) {
             return;
         }
