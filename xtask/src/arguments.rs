@@ -25,7 +25,13 @@ pub(crate) struct Arguments {
     pub(crate) sim: Option<u64>,
     /// The first of these seeds, or the only one.
     pub(crate) seed: Option<u64>,
-    /// Names of tests (or fuzz targets) to run; empty means all.
+    /// Only the mutants that the tests did not notice before.
+    pub(crate) missed: bool,
+    /// Only the mutants in lines that differ from this revision.
+    pub(crate) since: Option<String>,
+    /// Every Nth mutant, from the Kth on: `K/N`.
+    pub(crate) shard: Option<String>,
+    /// Names of tests, fuzz targets or files to run; empty means all.
     pub(crate) filters: Vec<String>,
 }
 
@@ -48,6 +54,9 @@ impl Arguments {
             night: false,
             sim: None,
             seed: None,
+            missed: false,
+            since: None,
+            shard: None,
             filters: Vec::new(),
         };
         while let Some(word) = words.next() {
@@ -64,6 +73,9 @@ impl Arguments {
                 "--seconds" => arguments.seconds = Some(number(&value()?, "seconds")?),
                 "--sim" => arguments.sim = Some(number(&value()?, "seeds")?),
                 "--seed" => arguments.seed = Some(number(&value()?, "a seed")?),
+                "--missed" => arguments.missed = true,
+                "--since" => arguments.since = Some(value()?),
+                "--shard" => arguments.shard = Some(value()?),
                 option if option.starts_with('-') => {
                     return Err(format!("there is no option `{option}`"));
                 }

@@ -6,6 +6,7 @@
 mod arguments;
 mod bench;
 mod cargo;
+mod concerns;
 mod coverage;
 mod deny;
 mod docs;
@@ -14,6 +15,7 @@ mod fuzz;
 mod journal;
 mod layers;
 mod lint;
+mod mutants;
 mod sim;
 mod test;
 mod tidy;
@@ -29,7 +31,7 @@ use workspace::Workspace;
 const USAGE: &str = "\
 cargo xtask TASK [OPTIONS]: the checks of Mainstay
 
-  ci [--except TASK]...      everything below but `bench` and `coverage`, in this order
+  ci [--except TASK]...      everything below but the last three, in this order
   tidy                       file headers and sizes, names, docs, versions: what no compiler checks
   layers                     who may import whom, against `cargo metadata` and `cargo tree`
   lint                       rustfmt, then clippy per package with default, no and all features
@@ -40,6 +42,7 @@ cargo xtask TASK [OPTIONS]: the checks of Mainstay
   sim [--quick | --night]    lookups before a simulated internet: the tables and plots of docs/simulation.md
   fuzz [TARGET]...           replays the corpus of each decoder, then mutates it for a while
   coverage                   which lines the tests run, by crate; fails under the floors of docs/testing.md
+  mutants [FILE]...          which deliberate errors in our crates the tests notice, by concern; hours for all
   bench [--quick] [PART]...  Mainstay beside its peers, on a machine that does nothing else
 
 options:
@@ -50,7 +53,10 @@ options:
   --seed S                   sim: the seed; test: with this seed alone, or with N from this one on
   --night                    sim: seed after seed of whole nodes in trouble, each run twice; nothing is written
   --seconds N                fuzz: how long each target runs (default: 20); sim --night: how long it lasts (3,600)
-  -p, --package PACKAGE      lint, test, coverage: only this package (repeatable)
+  --missed                   mutants: judge again those that the tests did not notice before
+  --since REVISION           mutants: only those in lines that differ from that revision of git
+  --shard K/N                mutants: every Nth, from the Kth on (from 0)
+  -p, --package PACKAGE      lint, test, coverage, mutants: only this package (repeatable)
   --root FOLDER              the workspace to check (default: the one xtask belongs to)
 ";
 
@@ -95,7 +101,7 @@ type Task = (&'static str, fn(&Workspace, &Arguments, &mut Journal));
 
 /// Every task but `ci`, which is all of them in the order in which a person wants to hear bad news: first what
 /// is wrong in a second and mended in a minute, then the code, then what is built from it and written around it.
-const TASKS: [Task; 11] = [
+const TASKS: [Task; 12] = [
     ("tidy", tidy::run),
     ("layers", layers::run),
     ("lint", lint::run),
@@ -106,13 +112,15 @@ const TASKS: [Task; 11] = [
     ("fuzz", fuzz::run),
     ("sim", sim::run),
     (COVERAGE, coverage::run),
+    (MUTANTS, mutants::run),
     (BENCH, bench::run),
 ];
 
-/// The tasks that `ci` leaves out: the figures of the one mean nothing on a machine that does something else, and the
-/// other compiles and tests everything a second time.
-const BENCH: &str = "bench";
+/// The tasks that `ci` leaves out: `coverage` compiles and tests everything a second time, `mutants` thousands of times,
+/// and the figures of `bench` mean nothing on a machine that does something else.
 const COVERAGE: &str = "coverage";
+const MUTANTS: &str = "mutants";
+const BENCH: &str = "bench";
 
 /// The tasks that the command line asks for, or the word that is none.
 fn chosen(arguments: &Arguments) -> Result<Vec<Task>, &str> {
@@ -124,7 +132,7 @@ fn chosen(arguments: &Arguments) -> Result<Vec<Task>, &str> {
     let asked = |name: &str| {
         name == arguments.task
             || arguments.is_ci()
-                && ![BENCH, COVERAGE].contains(&name)
+                && ![COVERAGE, MUTANTS, BENCH].contains(&name)
                 && !arguments.except.iter().any(|e| e == name)
     };
     Ok(TASKS.into_iter().filter(|(name, _)| asked(name)).collect())
@@ -142,7 +150,7 @@ mod tests {
 
     #[test]
     fn ci_is_every_task_but_those_excepted() {
-        assert_eq!(chosen_of("ci").unwrap().len(), TASKS.len() - 2);
+        assert_eq!(chosen_of("ci").unwrap().len(), TASKS.len() - 3);
         let tasks = chosen_of("ci --except test --except fuzz").unwrap();
         assert_eq!(tasks, ["tidy", "layers", "lint", "features", "docs", "deny", "sim"]);
         assert_eq!(chosen_of("docs").unwrap(), ["docs"]);

@@ -8,24 +8,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// What is counted together although it lies in several crates: no line of it may be wrong.
-const CONCERNS: [(&str, &[&str]); 4] = [
-    ("codec", &["crates/krpc/src/"]),
-    ("verify", &["crates/keys/src/", "crates/packets/src/"]),
-    (
-        "policy",
-        &["crates/client/src/freshness", "crates/client/src/ranking", "crates/client/src/seen"],
-    ),
-    (
-        "store",
-        &[
-            "crates/dht-proto/src/store",
-            "crates/dht-proto/src/tokens",
-            "crates/dht-proto/src/limits",
-            "crates/dht-proto/src/reach",
-        ],
-    ),
-];
+use crate::concerns;
+
 /// How much of all lines, in per cent, and of each concern, must be run.
 const FLOOR: f64 = 90.0;
 const FLOOR_OF_CONCERNS: f64 = 97.0;
@@ -90,10 +74,8 @@ impl Report {
         let mut parts = name.split('/');
         let (Some("crates"), Some(package)) = (parts.next(), parts.next()) else { return };
         self.crates.entry(package.to_owned()).or_default().add(lines);
-        for (concern, places) in CONCERNS {
-            if places.iter().any(|place| name.starts_with(place)) {
-                self.concerns.entry(concern).or_default().add(lines);
-            }
+        if let Some(concern) = concerns::of(&name) {
+            self.concerns.entry(concern.name).or_default().add(lines);
         }
         self.all.add(lines);
         if lines.run < lines.count {
