@@ -43,8 +43,8 @@ struct Rate(u64);
 /// How much waiting may be ahead: a budget holds two fifths of what one second allows, and earns three fifths in that
 /// second. So no second whatever sees more than is allowed.
 const SAVED: u64 = 2_000_000_000 / 3;
-/// The cost of one answer where one in any second is all that is allowed.
-const WHOLE: u64 = 5_000_000_000 / 3;
+/// The cost of one answer where none is allowed.
+const NEVER: u64 = u64::MAX;
 /// By how much what is written down may have been rounded up: a microsecond for each answer that a budget holds. Less
 /// than a byte, or any answer, costs.
 const ROUNDING: u64 = 32_000;
@@ -55,7 +55,7 @@ const SHORTEST: u64 = 64;
 impl Rate {
     /// For at most so many units in any one second.
     fn at_most(units: u32) -> Self {
-        Self(5_000_000_000_u64.checked_div(3 * u64::from(units)).unwrap_or(u64::MAX))
+        Self(5_000_000_000_u64.checked_div(3 * u64::from(units)).unwrap_or(NEVER))
     }
 
     fn cost(self, units: u64) -> u64 {
@@ -128,7 +128,7 @@ impl Limits {
             let full_at = place.full_at;
             let (sum, count) = (after(full_at, cost), after(full_at, least.0));
             // One or two answers a second cost more than a budget holds: they are given when it is full.
-            let single = full_at <= now && least.0 <= WHOLE;
+            let single = full_at <= now && least.0 != NEVER;
             let fits = |at: u64| at <= latest.saturating_add(ROUNDING);
             if !fits(sum) || !(fits(count) || single) {
                 return false;
