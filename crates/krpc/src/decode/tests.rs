@@ -140,3 +140,17 @@ fn the_oracle_takes_nothing_that_is_not_canonical() {
     assert!(oracle::read(unsorted).is_none() && Message::decode(unsorted).is_ok());
     let _: fn(&Parts) -> Message<'_> = Parts::message;
 }
+
+#[test]
+fn what_may_be_stored_is_as_deep_as_a_message_can_carry_and_no_deeper() {
+    let read = |depth: usize| {
+        let value = [vec![b'l'; depth], vec![b'e'; depth]].concat();
+        let head = &b"d1:rd2:id20:aaaaaaaaaaaaaaaaaaaa1:v"[..];
+        let datagram = [head, &value, b"e1:t2:aa1:y1:re"].concat();
+        let message = Message::decode(&datagram).ok()?;
+        let crate::Body::Response(response) = message.body else { return None };
+        Some(response.value? == value)
+    };
+    assert_eq!(read(crate::item::MAX_VALUE_DEPTH), Some(true));
+    assert_eq!(read(crate::item::MAX_VALUE_DEPTH + 1), None);
+}

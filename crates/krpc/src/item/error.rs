@@ -73,3 +73,23 @@ pub enum NotCanonical {
     #[error("the value has too many parts for nodes to read; its author must use fewer")]
     TooManyTokens,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_bep_44() {
+        let [too_large, too_long, malformed, bad_signature] = [205, 207, 203, 206];
+        for (error, code) in [
+            (ItemError::ValueTooLarge { size: 1001 }, too_large),
+            (ItemError::SaltTooLong { length: 65 }, too_long),
+            (ItemError::NegativeSequence { seq: -1 }, malformed),
+            (ItemError::NotCanonical(NotCanonical::Malformed), malformed),
+            (ItemError::BadKey(PublicKeyError::NotAPoint), bad_signature),
+            (ItemError::BadSignature(SignatureError), bad_signature),
+        ] {
+            assert_eq!(error.code(), code, "{error}");
+        }
+    }
+}

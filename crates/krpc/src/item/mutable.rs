@@ -90,7 +90,6 @@ impl MutableItem {
         signable(seq, salt, value, &mut signed);
         let key = PublicKey::of_signer(key, &signed, &signature).map_err(|error| match error {
             SignerError::Key(error) => ItemError::BadKey(error),
-            SignerError::Signature(error) => ItemError::BadSignature(error),
             _ => ItemError::BadSignature(SignatureError),
         })?;
         Ok(Self::assemble(key, salt, seq, value, signature))
@@ -170,6 +169,8 @@ fn check(salt: &[u8], seq: i64, value: &[u8]) -> Result<(), ItemError> {
 
 #[cfg(test)]
 mod tests {
+    use mainstay_keys::PublicKeyError;
+
     use super::super::MAX_VALUE;
     use super::*;
 
@@ -207,7 +208,32 @@ mod tests {
             let item = MutableItem::sign(&keypair, salt, seq, &value).unwrap();
             assert_eq!((item.salt(), item.seq(), item.value()), (salt, seq, &value[..]));
             let (key, signature) = (*item.key(), *item.signature());
+            assert_eq!(item.bytes(), Some(&vec![b'x'; MAX_VALUE - 4][..]));
             assert_eq!(MutableItem::verify(key, salt, seq, &value, signature), Ok(item));
         }
+        assert_eq!(MutableItem::sign(&keypair, b"", 1, b"i1e").unwrap().bytes(), None);
+    }
+
+    #[test]
+    fn an_item_is_its_signers_alone_and_refusals_tell_a_bad_key_from_a_bad_signature() {
+        let item =
+            MutableItem::sign_bytes(&Keypair::from_secret_key(&[1; 32]), b"s", 5, b"v").unwrap();
+        let verify = |key: &[u8; 32], salt: &[u8], seq, value: &[u8]| {
+            MutableItem::verify_signer(key, salt, seq, value, *item.signature())
+        };
+        let key = item.key().as_bytes();
+        assert_eq!(verify(key, b"s", 5, b"1:v"), Ok(item.clone()));
+        let forged = Err(ItemError::BadSignature(SignatureError));
+        assert_eq!(verify(key, b"", 5, b"1:v"), forged);
+        assert_eq!(verify(key, b"s", 6, b"1:v"), forged);
+        assert_eq!(verify(key, b"s", 5, b"1:w"), forged);
+        let other = Keypair::from_secret_key(&[2; 32]).public_key();
+        assert_eq!(verify(other.as_bytes(), b"s", 5, b"1:v"), forged);
+        assert_eq!(
+            MutableItem::verify(other, b"s", 5, b"1:v", *item.signature()),
+            Err(ItemError::BadSignature(SignatureError))
+        );
+        let weak = Err(ItemError::BadKey(PublicKeyError::SmallOrder));
+        assert_eq!(verify(&[0; 32], b"s", 5, b"1:v"), weak);
     }
 }

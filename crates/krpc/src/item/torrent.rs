@@ -147,6 +147,8 @@ mod tests {
             let link = format!("magnet:?xs=urn:btpk:{KEY}&s={salt}");
             assert_eq!(parse(&link), Err(TorrentLinkError::BadSalt), "{salt}");
         }
+        let longest = format!("magnet:?xs=urn:btpk:{KEY}&s={}", "00".repeat(64));
+        assert_eq!(parse(&longest).unwrap().salt, [0; 64]);
     }
 
     #[test]
