@@ -33,14 +33,13 @@ impl Tokens {
 
     /// Whether `token` was issued to `ip` for `target` in this epoch or the one before.
     ///
-    /// The comparison is of whole words, so its time tells nothing about how much of a guess was right.
+    /// A token is compared as one word, so the time tells nothing about how much of a guess was right.
     pub(crate) fn accepts(&self, now: Instant, ip: IpAddr, target: &Id, token: &[u8]) -> bool {
         let Ok(token) = <Token>::try_from(token) else { return false };
         let token = u64::from_be_bytes(token);
         let epoch = self.epoch(now);
-        let current = self.mac(epoch, ip, target) ^ token;
-        let previous = self.mac(epoch.wrapping_sub(1), ip, target) ^ token;
-        (current == 0) | (previous == 0)
+        let is_of = |epoch| self.mac(epoch, ip, target) == token;
+        is_of(epoch) || is_of(epoch.wrapping_sub(1))
     }
 
     fn epoch(&self, now: Instant) -> u64 {

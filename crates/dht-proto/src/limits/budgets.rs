@@ -86,8 +86,8 @@ impl Budgets {
             self.slots.resize(self.sets * WAYS, 0);
         }
         if let Some(slot) = self.slots.get_mut(place.slot) {
-            // Rounded up, so that nothing is gained by many small answers.
-            let micros = full_at.div_ceil(1000).min(u64::MAX >> TAG_BITS);
+            // Rounded up, so that nothing is gained by many small answers. There is room for nine years of them.
+            let micros = full_at.div_ceil(1000);
             *slot = (micros << TAG_BITS) | place.tag;
         }
     }

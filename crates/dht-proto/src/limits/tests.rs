@@ -201,3 +201,43 @@ fn nothing_is_kept_before_the_first_stranger() {
     assert!(limits.has_some(now, from(1), false));
     assert_eq!(limits.budgets.len(), 0);
 }
+
+#[test]
+fn a_budget_opens_to_the_nanosecond() {
+    let start = crate::testing::start();
+    let after = |nanos| start + Duration::from_nanos(nanos);
+    let default = LimitConfig::default;
+
+    // An answer of a host costs a third of a second and two thirds may be owed; what is owed is written down in
+    // microseconds, and all that this may have rounded up is forgiven.
+    for config in [
+        LimitConfig { replies_per_address: 5, ..default() },
+        LimitConfig { replies_per_network: 5, ..default() },
+    ] {
+        let mut limits = Limits::new(&config, [3; 16], start);
+        assert!((0..2).all(|_| limits.charge(start, from(1).ip(), 1, false)));
+        assert!(!limits.has_some(after(1_334), from(1), false));
+        assert!(limits.has_some(after(1_335), from(1), false));
+        assert!(!limits.charge(after(333_302_666), from(1).ip(), 1, false));
+        assert!(limits.charge(after(333_302_667), from(1).ip(), 1, false));
+    }
+
+    // Where one answer costs more than may be owed, it is given once nothing is.
+    let one = LimitConfig { replies_per_address: 1, ..default() };
+    let mut limits = Limits::new(&one, [3; 16], start);
+    assert!(limits.charge(start, from(1).ip(), 1, false));
+    assert!(!limits.charge(after(1_666_666_999), from(1).ip(), 1, false));
+    assert!(limits.charge(after(1_666_667_000), from(1).ip(), 1, false));
+
+    // Everybody's budgets are known to the nanosecond: six answers of 64 bytes, and the seventh once it is earned.
+    for (bytes_in_total, proven) in [(15 * 64, true), (30 * 64, false)] {
+        let config = LimitConfig { bytes_in_total, ..default() };
+        let mut limits = Limits::new(&config, [3; 16], start);
+        let stranger = |n: u8| SocketAddr::from(([n, 9, 9, 9], 6881));
+        assert!((1..=6).all(|n| limits.charge(start, stranger(n).ip(), 1, proven)));
+        for (nanos, open) in [(111_111_061, false), (111_111_062, true)] {
+            assert_eq!(limits.has_some(after(nanos), stranger(7), proven), open, "{nanos}");
+            assert_eq!(limits.charge(after(nanos), stranger(7).ip(), 1, proven), open, "{nanos}");
+        }
+    }
+}
