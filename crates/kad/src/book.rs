@@ -178,7 +178,9 @@ impl<C: Contact<N>, const N: usize> Book<C, N> {
     fn split(&mut self) {
         let bit = self.bits as usize;
         let halves = |cell: Cell<C>| cell.split(|note: &Note<C>| note.contact.id().bit(bit));
-        self.cells = core::mem::take(&mut self.cells).into_iter().flat_map(halves).collect();
+        let mut cells = Vec::with_capacity(self.cells.len() * 2);
+        cells.extend(core::mem::take(&mut self.cells).into_iter().flat_map(halves));
+        self.cells = cells;
         self.bits += 1;
     }
 

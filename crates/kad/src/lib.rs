@@ -69,6 +69,7 @@
 mod book;
 mod contact;
 mod id;
+mod lean;
 mod lookup;
 mod size;
 mod table;

@@ -5,6 +5,7 @@ use core::cmp::Reverse;
 use std::time::Duration;
 
 use super::{Known, Noted};
+use crate::lean::make_room;
 use crate::{Contact, Id};
 
 /// After this many unanswered queries in a row an entry is forgotten.
@@ -118,7 +119,9 @@ impl<C> Cell<C> {
 
     /// The entries without and with the property.
     pub(super) fn split(self, upper: impl Fn(&Note<C>) -> bool) -> [Self; 2] {
-        let (upper, lower) = self.0.into_iter().partition(upper);
+        let (mut upper, mut lower): (Vec<_>, Vec<_>) = self.0.into_iter().partition(upper);
+        upper.shrink_to_fit();
+        lower.shrink_to_fit();
         [Self(lower), Self(upper)]
     }
 
@@ -182,6 +185,7 @@ impl<C> Cell<C> {
         match self.rival(&note.contact, limits) {
             Some(at) => self.displace(at, note, oldest),
             None if self.0.len() < limits.room(&note) => {
+                make_room(&mut self.0);
                 self.0.push(note);
                 Noted::Added
             }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::entry::{Entry, Spare};
 use super::heads::Heads;
+use crate::lean::make_room;
 use crate::{Contact, Id};
 
 #[derive(Debug, Clone)]
@@ -66,6 +67,7 @@ impl<C> Bucket<C> {
         C: Contact<N>,
     {
         self.heads.insert(self.live.len(), entry.contact.id().head());
+        make_room(&mut self.live);
         self.live.push(entry);
     }
 
@@ -75,6 +77,7 @@ impl<C> Bucket<C> {
         C: Contact<N>,
     {
         self.heads.insert(at, entry.contact.id().head());
+        make_room(&mut self.live);
         self.live.insert(at, entry);
     }
 
@@ -158,6 +161,7 @@ impl<C> Bucket<C> {
             let unproven = self.spares.iter().position(|other| !other.is_proven());
             self.spares.remove(unproven.unwrap_or(0));
         }
+        make_room(&mut self.spares);
         self.spares.push(spare);
         true
     }

@@ -3,6 +3,8 @@
 
 use core::ops::Range;
 
+use crate::lean::make_room;
+
 /// The heads of the entries of a bucket, sorted, each with the entry's place among the entries.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heads {
@@ -31,6 +33,8 @@ impl Heads {
             *other += u32::from(*other >= place);
         }
         let at = self.sorted.partition_point(|other| *other < head);
+        make_room(&mut self.sorted);
+        make_room(&mut self.places);
         self.sorted.insert(at, head);
         self.places.insert(at, place);
     }
