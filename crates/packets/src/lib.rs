@@ -18,6 +18,7 @@
 
 mod builder;
 mod index;
+mod known;
 mod labels;
 mod layout;
 mod message;
@@ -37,6 +38,7 @@ pub mod zone;
 pub use simple_dns as dns;
 
 pub use builder::{BuildError, Costliest, SignedPacketBuilder};
+pub use known::KnownPackets;
 pub use labels::NameError;
 pub use message::DnsError;
 pub use owner::Owner;

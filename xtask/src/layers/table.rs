@@ -77,6 +77,7 @@ pub(crate) const TABLE: &[Row] = &[
             "httpdate",
             "serde",
             "simple-dns",
+            "siphasher",
             "thiserror",
             "web-time",
         ]),
