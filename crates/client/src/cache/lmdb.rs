@@ -35,13 +35,16 @@ use super::{Cache, CacheError, Cached, Peek, Put};
 /// * One thread writes; puts that arrive while a commit is under way share the next. No method blocks the
 ///   thread that awaits it, but for a page of the file that the system has to fetch from disk.
 /// * A damaged file is set aside ([`Self::set_aside`]) and a new one begun. LMDB maps the file into memory
-///   and trusts what stands there, so opening checks every page first ([`CacheOptions::check`]).
+///   and trusts what stands there, so opening checks every page first ([`CacheOptions::check`]), unless the file is as it
+///   was when it was closed well: a mark beside it says so.
 ///
 /// The folder must be on a local disk and belong to this user: whoever shortens the file while it is open
 /// ends the process.
 ///
 /// A hit that was verified before costs as much as one in memory, and after another process has written, once, a
-/// read transaction and a comparison; else it costs a signature check, on another thread. Dropping the cache waits until what is queued has been written.
+/// read transaction and a comparison. Where [`CacheOptions::memory`] has no room for it, it costs a read transaction and a
+/// hash ([`CacheOptions::fingerprints`]); the first read of a packet a signature check, on another thread. Dropping the
+/// cache waits until what is queued has been written.
 ///
 /// ```
 /// use mainstay_client::{Cache, Cached, LmdbCache, Keypair, SignedPacket};
@@ -68,8 +71,8 @@ pub struct LmdbCache(Persistent<Lmdb>);
 impl LmdbCache {
     /// Opens the cache in this folder with the default [`CacheOptions`], or begins one.
     ///
-    /// Blocks: it reads and checks the whole file, unless another process has it open already. Call it before the runtime starts, or on a thread where
-    /// that is allowed.
+    /// Blocks: it reads and checks the whole file, unless another process has it open already or it was closed well. Call
+    /// it before the runtime starts, or on a thread where that is allowed.
     ///
     /// # Errors
     /// [`OpenCacheError`] says what is wrong with the place, or who has it open. Damage is none.

@@ -7,6 +7,7 @@ mod engine;
 mod error;
 mod files;
 mod front;
+mod mark;
 mod options;
 mod reading;
 mod record;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use mainstay_keys::PublicKey;
+use mainstay_packets::KnownPackets;
 use tokio::sync::{mpsc, oneshot};
 
 use self::front::Front;
@@ -32,6 +34,7 @@ pub(super) use self::engine::{Batch, Engine, Epoch, Failure, Unwritten, Usage};
 pub use self::error::{CacheFault, OpenCacheError};
 pub(super) use self::files::Home;
 pub use self::files::SetAside;
+pub(super) use self::mark::Mark;
 pub use self::options::{CacheOptions, Durability};
 pub use self::status::{CacheStatus, Writing};
 
@@ -51,6 +54,8 @@ pub(super) struct Persistent<E: Engine> {
 struct Shared<E> {
     engine: E,
     front: Front,
+    /// What was verified and may have left the front.
+    known: KnownPackets,
     options: CacheOptions,
     counters: Counters,
     background: Background,
@@ -67,6 +72,7 @@ impl<E: Engine> Persistent<E> {
         let shared = Arc::new(Shared {
             engine,
             front: Front::new(options.memory),
+            known: KnownPackets::new(options.fingerprints.min(options.packets), &rand::random()),
             options: options.clone(),
             counters: Counters::default(),
             background,
@@ -97,6 +103,11 @@ impl<E: Engine> Persistent<E> {
 
     pub(super) fn set_aside(&self) -> Option<&SetAside> {
         self.set_aside.as_ref()
+    }
+
+    #[cfg(all(test, feature = "lmdb-cache"))]
+    pub(super) fn engine(&self) -> &E {
+        &self.shared.engine
     }
 
     /// Whether nothing is kept, whatever is put.
@@ -156,7 +167,7 @@ enum Found {
 impl<E: Engine> Shared<E> {
     /// The packet, if it has been verified before and is still what the disk holds.
     fn at_hand(&self, key: &PublicKey) -> Option<Cached> {
-        let known = self.front.find(key)?;
+        let Some(known) = self.front.find(key) else { return self.recognised(key) };
         if known.is_of(self.engine.epoch()) {
             return Some(known.cached().clone());
         }
@@ -181,6 +192,16 @@ impl<E: Engine> Shared<E> {
         }
     }
 
+    /// The packet on disk, if it was verified before and the memory of the file is ours.
+    fn recognised(&self, key: &PublicKey) -> Option<Cached> {
+        if !E::IS_MAPPED || !self.known.knows(key) {
+            return None;
+        }
+        let read = self.engine.read(key, |bytes| Record::parse(bytes)?.recognise(key, &self.known));
+        let (Some(Some(cached)), epoch) = read.ok()? else { return None };
+        Some(self.front.note(key, cached, epoch))
+    }
+
     /// Reads from disk and verifies. Takes a thread for tens of microseconds, or as long as the disk does.
     fn read(&self, key: &PublicKey) -> Result<Found, CacheFault> {
         let read = self.engine.read(key, record::copy);
@@ -194,10 +215,13 @@ impl<E: Engine> Shared<E> {
                 return Err(failure.into_fault());
             }
         };
-        match (Record::verify(key, &record), self.front.get(key)) {
+        match (Record::verify(key, &record, &self.known), self.front.get(key)) {
             (Some(cached), _) => Ok(Found::Packet(self.front.note(key, cached, epoch))),
             (None, Some(known)) => Ok(Found::Packet(known)),
-            (None, None) => Ok(Found::Damaged(record)),
+            (None, None) => {
+                self.engine.doubt();
+                Ok(Found::Damaged(record))
+            }
         }
     }
 }

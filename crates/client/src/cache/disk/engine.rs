@@ -85,7 +85,8 @@ impl<D: Disk> Redb<D> {
         Home::has(path)?;
         let (database, set_aside) = opening::open(&disk, path, options.check)?;
         let database = RwLock::new(Some(database));
-        let is_in_doubt = AtomicBool::new(false);
+        // What was never checked is not to be marked as if it had been.
+        let is_in_doubt = AtomicBool::new(!options.check);
         Ok((Self { path: path.to_owned(), disk, database, is_in_doubt }, set_aside))
     }
 
@@ -119,6 +120,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
 
 impl<D: Disk> Engine for Redb<D> {
     type Batch<'t> = Tables<'t>;
+
+    const IS_MAPPED: bool = false;
 
     fn epoch(&self) -> Epoch {
         Epoch::ALONE
@@ -155,6 +158,10 @@ impl<D: Disk> Engine for Redb<D> {
             Ok((done, Epoch::ALONE))
         });
         written.map_err(if is_committing { Unwritten::Commit } else { Unwritten::Before })
+    }
+
+    fn doubt(&self) {
+        self.is_in_doubt.store(true, Ordering::Relaxed);
     }
 
     fn usage(&self) -> Result<Usage, Failure> {

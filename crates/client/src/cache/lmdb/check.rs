@@ -11,7 +11,6 @@ mod walk;
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use thiserror::Error;
 
@@ -65,26 +64,40 @@ impl From<io::Error> for Unsound {
     }
 }
 
+/// How much of a file was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Its header and length, or pages that changed meanwhile.
+    InPart,
+    Whole,
+}
+
 /// Looks at a file's header and length, and if `whole` at each of its pages.
 ///
 /// Costs about a microsecond a page in the system's memory.
-pub(super) fn look(path: &Path, whole: bool) -> Result<(), Unsound> {
-    let file = File::open(path)?;
+pub(super) fn look(file: &File, whole: bool) -> Result<Seen, Unsound> {
     let length = file.metadata()?.len();
     if length == 0 {
         // Somebody was killed between making the file and writing to it: LMDB begins anew.
-        return Ok(());
+        return Ok(Seen::Whole);
     }
-    let meta = Meta::read(&file)?;
+    let meta = Meta::read(file)?;
     let is_complete = meta.pages().checked_mul(meta.page_size).is_some_and(|end| end <= length);
     if !whole && is_complete {
-        return Ok(());
+        return Ok(Seen::InPart);
     }
-    match Walk::new(&file, &meta, length)?.all() {
+    match Walk::new(file, &meta, length)?.all() {
         // A program that does not know our lock is writing: LMDB's own locks say what may be done.
-        Err(Unsound::Damaged(_)) if Meta::read(&file)?.transaction != meta.transaction => Ok(()),
-        result => result,
+        Err(Unsound::Damaged(_)) if Meta::read(file)?.transaction != meta.transaction => {
+            Ok(Seen::InPart)
+        }
+        result => result.map(|()| Seen::Whole),
     }
+}
+
+/// What stands in both headers: no commit leaves it as it is.
+pub(super) fn head(file: &File) -> Result<Vec<u8>, Unsound> {
+    Meta::raw(file)
 }
 
 #[cfg(test)]

@@ -48,8 +48,8 @@ pub(super) struct Lmdb {
     map: Map,
     tables: Tables,
     run: Run,
-    // Dropped after the map: as long as it is held no other process sets the file aside.
-    _checked: Checked,
+    // Dropped after the map: as long as it is held no other process sets the file aside, and then it is marked.
+    checked: Checked,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ impl Lmdb {
         let map = Map::open(&checked, bytes).map_err(failed)?;
         let tables = Tables::open(&map, folder)?;
         checked.share().map_err(|source| OpenCacheError::Io { path: folder.to_owned(), source })?;
-        Ok((Self { map, tables, run: Run::default(), _checked: checked }, set_aside))
+        Ok((Self { map, tables, run: Run::default(), checked }, set_aside))
     }
 
     #[cfg(test)]
@@ -106,16 +106,30 @@ impl Lmdb {
         let moved = {
             let (env, _still) = self.map.hold();
             match env.read_txn() {
-                Ok(transaction) => return work(&transaction).map_err(Failure::from),
+                Ok(transaction) => return self.judged(work(&transaction).map_err(Failure::from)),
                 Err(error @ heed::Error::Mdb(MdbError::MapResized | MdbError::ReadersFull)) => {
                     error
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return self.judged(Err(error.into())),
             }
         };
         self.mend(&moved.into());
         let (env, _still): (&Env<WithTls>, Still<'_>) = self.map.hold();
-        Ok(work(&env.read_txn()?)?)
+        let read = env.read_txn().and_then(|transaction| work(&transaction));
+        self.judged(read.map_err(Failure::from))
+    }
+
+    /// Passes on what was done, and notes a failure.
+    fn judged<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
+        done.inspect_err(|failure| self.judge(failure))
+    }
+
+    /// Whether a failure casts doubt on the file.
+    fn judge(&self, failure: &Failure) {
+        match failure {
+            Failure::NeedsRoom(_) => {}
+            Failure::Io(_) | Failure::Damaged(_) | Failure::Engine(_) => self.checked.doubt(),
+        }
     }
 }
 
@@ -164,6 +178,8 @@ impl Tables {
 impl Engine for Lmdb {
     type Batch<'t> = Writing<'t>;
 
+    const IS_MAPPED: bool = true;
+
     fn epoch(&self) -> Epoch {
         self.run.epoch_of(self.map.last_commit())
     }
@@ -185,22 +201,32 @@ impl Engine for Lmdb {
         work: impl FnOnce(&mut Writing<'_>) -> Result<T, Failure>,
     ) -> Result<(T, Epoch), Unwritten> {
         let (env, _still) = self.map.hold();
-        let transaction = env.write_txn().map_err(Failure::from)?;
+        let transaction = self.judged(env.write_txn().map_err(Failure::from))?;
         let mut writing = Writing { tables: self.tables, transaction, has_changed: false };
-        let done = work(&mut writing)?;
+        let done = self.judged(work(&mut writing))?;
         let (commit, has_changed) = (writing.transaction.id() as u64, writing.has_changed);
-        writing.transaction.commit().map_err(|error| match error {
+        if let Err(error) = writing.transaction.commit() {
             // The header could not be written: LMDB takes nothing more.
-            heed::Error::Mdb(MdbError::Panic) => Unwritten::Commit(error.into()),
-            // Pages that a failed commit wrote are in no tree, and the next one writes its own: whatever
+            let is_fatal = matches!(error, heed::Error::Mdb(MdbError::Panic));
+            let failure = Failure::from(error);
+            self.judge(&failure);
+            // Else pages that a failed commit wrote are in no tree, and the next one writes its own: whatever
             // the disk has lost of them, nothing acknowledged depends on it.
-            error => Unwritten::Before(error.into()),
-        })?;
+            return Err(if is_fatal {
+                Unwritten::Commit(failure)
+            } else {
+                Unwritten::Before(failure)
+            });
+        }
         if !has_changed {
             // LMDB makes no commit of nothing: the next one has this number, whoever makes it.
             return Ok((done, self.run.epoch_of(commit.saturating_sub(1))));
         }
         Ok((done, self.run.extend(commit)))
+    }
+
+    fn doubt(&self) {
+        self.checked.doubt();
     }
 
     fn usage(&self) -> Result<Usage, Failure> {

@@ -37,7 +37,7 @@ impl Map {
         options.map_size(rounded(bytes)).max_readers(READERS).max_dbs(TABLES);
         let folder: &Path = checked.folder();
         // SAFETY: `checked` says that the file, if there is one, is one that LMDB wrote and is as long
-        // as it says, and that it and the lock file lie in a folder that this user alone changes. While the
+        // as it says, by its pages or as it is the file that LMDB closed, and that it and the lock file lie in a folder that this user alone changes. While the
         // file is mapped only LMDB writes to it, here and in other processes, each under its locks; Mainstay
         // itself moves a damaged file only while it holds the folder's lock exclusively. The flags that
         // would weaken LMDB's own locking or ordering are not set.

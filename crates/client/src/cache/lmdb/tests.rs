@@ -4,12 +4,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mainstay_keys::Keypair;
+use mainstay_keys::{Keypair, PublicKey};
 
 use super::engine::Lmdb;
 use crate::Timestamp;
 use crate::cache::persistent::{Batch, CacheOptions, Engine, Epoch, OpenCacheError, Persistent};
-use crate::cache::{Cached, LmdbCache, Put};
+use crate::cache::{Cached, LmdbCache, Peek, Put};
 use crate::runtime::block_on;
 use crate::scripted::packet;
 
@@ -92,6 +92,83 @@ fn a_record_longer_than_any_packet_is_dropped_and_not_served() {
     block_on(cache.put(other)).unwrap();
     assert_eq!((cache.len(), cache.status().damaged), (1, 1));
     assert_eq!(block_on(cache.put(cached.clone())).unwrap(), Put::Stored);
+    assert_eq!(block_on(cache.get(&key)).unwrap(), Some(cached));
+}
+
+/// Writes bytes where the record of a key is, as a failing disk or another program might.
+fn overwrite(cache: &Persistent<Lmdb>, key: &PublicKey, packet: &[u8]) {
+    let mut record = Timestamp::clock().as_u64().to_be_bytes().to_vec();
+    record.extend_from_slice(packet);
+    let id = <<Lmdb as Engine>::Batch<'_> as Batch>::id(key);
+    cache.engine().write(|batch| batch.put(id, &record, 5)).unwrap();
+}
+
+/// What is found without waiting.
+fn at_hand(cache: &Persistent<Lmdb>, key: &PublicKey) -> Option<Cached> {
+    match cache.peek(key) {
+        Peek::Hit(cached) => Some(cached),
+        Peek::Miss | Peek::Ask => None,
+    }
+}
+
+#[test]
+fn a_packet_beyond_memory_is_at_hand_again_and_no_change_of_its_bytes_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CacheOptions::default().memory(0);
+    let open = || {
+        let (engine, _) = Lmdb::open(folder.path(), &options).unwrap();
+        Persistent::start(engine, &options, None).unwrap()
+    };
+    let cache = open();
+    let cached = Cached::seen_now(packet(&Keypair::random(), Timestamp::from(5), 300));
+    let key = cached.packet.public_key();
+    block_on(cache.put(cached.clone())).unwrap();
+    assert_eq!(at_hand(&cache, &key), Some(cached.clone()));
+    let bytes = cached.packet.as_bytes();
+    for bit in (0..bytes.len() * 8).step_by(37) {
+        let mut changed = bytes.to_vec();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        overwrite(&cache, &key, &changed);
+        assert_eq!(at_hand(&cache, &key), None, "bit {bit}");
+        assert_eq!(block_on(cache.get(&key)).unwrap(), None, "bit {bit}");
+        block_on(cache.put(cached.clone())).unwrap();
+        assert_eq!(at_hand(&cache, &key), Some(cached.clone()), "bit {bit}");
+    }
+    // Of a process that has not verified it, the first read does.
+    drop(cache);
+    let cache = open();
+    assert_eq!(at_hand(&cache, &key), None);
+    assert_eq!(block_on(cache.get(&key)).unwrap(), Some(cached.clone()));
+    assert_eq!(at_hand(&cache, &key), Some(cached));
+}
+
+#[test]
+fn an_older_packet_that_somebody_else_wrote_is_verified_before_it_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CacheOptions::default().memory(0);
+    let (engine, _) = Lmdb::open(folder.path(), &options).unwrap();
+    let cache = Persistent::start(engine, &options, None).unwrap();
+    let keypair = Keypair::random();
+    let [old, new] = [5, 6].map(|time| Cached::seen_now(packet(&keypair, time.into(), 300)));
+    let key = keypair.public_key();
+    block_on(cache.put(new)).unwrap();
+    overwrite(&cache, &key, old.packet.as_bytes());
+    assert_eq!(at_hand(&cache, &key), None);
+    let found = block_on(cache.get(&key)).unwrap();
+    assert_eq!(found.map(|found| found.packet), Some(old.packet.clone()));
+    assert_eq!(at_hand(&cache, &key).map(|found| found.packet), Some(old.packet));
+}
+
+#[test]
+fn without_fingerprints_what_left_memory_is_verified_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CacheOptions::default().memory(0).fingerprints(0);
+    let (engine, _) = Lmdb::open(folder.path(), &options).unwrap();
+    let cache = Persistent::start(engine, &options, None).unwrap();
+    let cached = Cached::seen_now(packet(&Keypair::random(), Timestamp::from(5), 300));
+    block_on(cache.put(cached.clone())).unwrap();
+    let key = cached.packet.public_key();
+    assert_eq!(at_hand(&cache, &key), None);
     assert_eq!(block_on(cache.get(&key)).unwrap(), Some(cached));
 }
 

@@ -85,7 +85,7 @@ fn standing<E: Engine, B: Batch>(
             }
         }
     }
-    let standing = Record::verify(key, &bytes);
+    let standing = Record::verify(key, &bytes, &shared.known);
     if standing.is_none() {
         done.damaged += 1;
     }

@@ -15,6 +15,10 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync + 'static {
     /// A transaction that writes; there is one at a time.
     type Batch<'t>: Batch;
 
+    /// Whether a read is one of memory, which the system keeps equal to the file: then it may be done where somebody
+    /// waits.
+    const IS_MAPPED: bool;
+
     /// The epoch that reads are in. Costs nanoseconds, and no transaction.
     fn epoch(&self) -> Epoch;
 
@@ -30,6 +34,9 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync + 'static {
         &self,
         work: impl FnOnce(&mut Self::Batch<'_>) -> Result<T, Failure>,
     ) -> Result<(T, Epoch), Unwritten>;
+
+    /// Notes that something in the file is not what was written: the next opening is to check it.
+    fn doubt(&self);
 
     /// What it holds.
     fn usage(&self) -> Result<Usage, Failure>;

@@ -55,7 +55,6 @@ impl Home {
     }
 
     /// Whether the file of this name is the one that is open, as far as the system can tell.
-    #[cfg(feature = "disk-cache")]
     pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
         let there = match fs::symlink_metadata(path) {
             Ok(there) => there,

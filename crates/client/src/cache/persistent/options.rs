@@ -16,6 +16,7 @@ pub struct CacheOptions {
     pub(crate) packets: usize,
     pub(crate) bytes: u64,
     pub(crate) memory: u64,
+    pub(crate) fingerprints: usize,
     pub(crate) durability: Durability,
     pub(crate) check: bool,
 }
@@ -42,6 +43,7 @@ impl Default for CacheOptions {
             packets: 1_000_000,
             bytes: 1 << 30,
             memory: 16 << 20,
+            fingerprints: 1_000_000,
             durability: Durability::Disk,
             check: true,
         }
@@ -66,9 +68,19 @@ impl CacheOptions {
 
     /// At most so many bytes of memory for packets that this process has verified already.
     ///
-    /// A hit among them costs no signature check. Default: 16 MiB, some 20,000 packets.
+    /// A hit among them is not read from disk. Default: 16 MiB, some 20,000 packets.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
+        self
+    }
+
+    /// A fingerprint each of so many packets, so that those which this process has verified and `memory` has no room for
+    /// cost no signature check when they are read again. Default: 1,000,000; never more than `packets`.
+    ///
+    /// A keyed hash of all bytes of the packet, under a secret of this process alone: bytes that have changed on disk are
+    /// verified. Takes 24 to 60 bytes of memory a packet, as they come. See [`KnownPackets`](mainstay_packets::KnownPackets).
+    pub fn fingerprints(mut self, packets: usize) -> Self {
+        self.fingerprints = packets;
         self
     }
 
@@ -80,8 +92,8 @@ impl CacheOptions {
 
     /// Whether opening reads the whole file and checks it. Default: yes.
     ///
-    /// Costs the time of reading it; the bench `cache` measures it. `DiskCache` leaves the check out where the file was
-    /// closed well and nobody has changed it since, and makes up for it at the first page that makes no sense.
+    /// Costs the time of reading it; the bench `cache` measures it. It is left out where the file was closed
+    /// well and nobody has changed it since; `DiskCache` makes up for it at the first page that makes no sense.
     /// Without the check a file that was altered behind the cache's back, or by a failing disk, can end the process;
     /// what is served is verified either way.
     pub fn check(mut self, check: bool) -> Self {

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use mainstay_keys::PublicKey;
-use mainstay_packets::{SignedPacket, Timestamp};
+use mainstay_packets::{KnownPackets, SignedPacket, Timestamp};
 
 use super::super::Cached;
 
@@ -36,12 +36,22 @@ impl<'a> Record<'a> {
         Timestamp::from(if is_plausible { self.last_seen } else { 0 })
     }
 
-    /// The packet, if it is one of this key. Costs a signature check.
-    pub(super) fn verify(key: &PublicKey, bytes: &Bytes) -> Option<Cached> {
+    /// The packet, if this process knows that it is one of this key.
+    pub(super) fn recognise(&self, key: &PublicKey, known: &KnownPackets) -> Option<Cached> {
+        let packet = known.recognise(key, self.packet)?;
+        Some(Cached { packet, last_seen: self.last_seen() })
+    }
+
+    /// The packet, if it is one of this key. Costs a signature check, unless this process knows it.
+    pub(super) fn verify(key: &PublicKey, bytes: &Bytes, known: &KnownPackets) -> Option<Cached> {
         let record = Record::parse(bytes)?;
+        if let Some(cached) = record.recognise(key, known) {
+            return Some(cached);
+        }
         let payload = record.packet.strip_prefix(key.as_bytes())?;
         let payload = bytes.slice_ref(payload);
         let packet = SignedPacket::from_relay_payload(key, &payload).ok()?;
+        known.note(&packet);
         Some(Cached { packet, last_seen: record.last_seen() })
     }
 

@@ -10,7 +10,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::engine::{Engine, Epoch, Unwritten};
 use super::error::CacheFault;
-use super::front::Front;
 use super::status::Writing;
 use super::{Durability, Shared, apply};
 use crate::cache::{Cached, Put};
@@ -110,12 +109,15 @@ fn commit<E: Engine>(shared: &Shared<E>, group: &mut [Command]) -> Result<(), Un
             });
         }
         if shared.options.durability == Durability::Soon {
-            done.show(&shared.front, Epoch::NONE);
+            done.show(shared, Epoch::NONE);
             answer(group, &puts);
         }
         Ok((done, puts))
     })?;
-    done.show(&shared.front, epoch);
+    done.show(shared, epoch);
+    if done.damaged > 0 {
+        shared.engine.doubt();
+    }
     shared.counters.commits.add(1);
     shared.counters.evicted.add(done.evicted);
     shared.counters.damaged.add(done.damaged);
@@ -142,9 +144,10 @@ pub(super) struct Done {
 
 impl Done {
     /// What stands on disk in this epoch is at hand from now on.
-    fn show(&self, front: &Front, epoch: Epoch) {
+    fn show<E>(&self, shared: &Shared<E>, epoch: Epoch) {
         for cached in &self.stored {
-            front.note(&cached.packet.public_key(), cached.clone(), epoch);
+            shared.known.note(&cached.packet);
+            shared.front.note(&cached.packet.public_key(), cached.clone(), epoch);
         }
     }
 }

@@ -1,29 +1,22 @@
-//! The mark beside a file that was closed as it should be: the next opening need not read the whole file.
+//! Which files of redb's count as closed as they should be: those with a [`Mark`], which redb itself calls closed.
 //!
-//! Separate because redb does not know it. The mark says which file was closed: its number, length, times of change
-//! and head. It is written once redb has closed the file, and removed, for good, before redb opens it again, both while
-//! the file is locked; so a killed process leaves none, and a file that was changed, copied or put back from a copy has
-//! another. A mark of which a part was lost is no mark. Bits that rot on the disk it cannot tell: so each record is
-//! verified when it is read, and the first page that makes no sense makes the cache check the whole file.
+//! Separate because redb does not know marks. What a mark cannot tell, such as bits that rot on the disk, is made up
+//! for: each record is verified when it is read, and the first page that makes no sense makes the cache check the whole
+//! file.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Seek as _};
+use std::path::Path;
 
 use super::opening::alone;
-use crate::cache::persistent::Home;
+use crate::cache::persistent::Mark;
 
-/// What the name of the mark ends with.
-const SUFFIX: &str = ".closed";
 /// As much of a file's head as both commits and all flags of redb's take.
 const HEAD: usize = 320;
 /// Where redb's flags are.
 const FLAGS: usize = 9;
 /// The flag that redb sets while a file is open.
 const IS_OPEN: u8 = 2;
-/// More than any mark has.
-const LONGEST: u64 = 4096;
 
 /// Locks an open file as redb will, and says whether it was closed as it should be; the mark is gone then.
 ///
@@ -33,24 +26,8 @@ pub(super) fn lock_and_take(file: &File, path: &Path) -> Result<bool, TryLockErr
         return Ok(false);
     }
     file.try_lock()?;
-    Ok(take(file, path).unwrap_or(false))
-}
-
-/// Whether the mark was there, and is of this file.
-fn take(file: &File, path: &Path) -> io::Result<bool> {
-    let place = place(path);
-    let mut found = String::new();
-    match File::open(&place) {
-        Ok(mark) => mark.take(LONGEST).read_to_string(&mut found),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => Err(error),
-    }
-    .unwrap_or_default();
-    // What cannot be removed, for good, would still be there after a kill.
-    fs::remove_file(&place)?;
-    Home::sync_folder(path)?;
-    let is_same = Home::is_at(file, path)?;
-    Ok(is_same && description(file)?.is_some_and(|expected| expected == found))
+    let head = head(file).ok().flatten();
+    Ok(Mark::of(path).take(file, head.as_ref().map(<[u8; HEAD]>::as_slice)).unwrap_or(false))
 }
 
 /// Marks a file that redb has closed. If that fails, the next opening checks the file: no more.
@@ -66,39 +43,16 @@ fn try_mark(path: &Path) -> io::Result<()> {
     }
     // Somebody else may have opened it by now: then it is theirs to mark.
     let Ok(Some(file)) = alone(path) else { return Ok(()) };
-    let Some(description) = description(&file)? else { return Ok(()) };
-    let place = place(path);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(place)?.write_all(description.as_bytes())
+    head(&file)?.map_or(Ok(()), |head| Mark::of(path).put(&file, &head))
 }
 
-/// What tells this file, as it is, from any other; `None` if redb does not call it closed.
-fn description(mut file: &File) -> io::Result<Option<String>> {
+/// The head of a file; `None` if redb does not call it closed.
+fn head(mut file: &File) -> io::Result<Option<[u8; HEAD]>> {
     let mut head = [0; HEAD];
     file.rewind()?;
     file.read_exact(&mut head)?;
-    if head.get(FLAGS).is_none_or(|flags| flags & IS_OPEN != 0) {
-        return Ok(None);
-    }
-    let about = file.metadata()?;
-    #[cfg(unix)]
-    let number = {
-        use std::os::unix::fs::MetadataExt as _;
-        (about.dev(), about.ino(), about.ctime(), about.ctime_nsec())
-    };
-    #[cfg(not(unix))]
-    let number = ();
-    let told = format!("closed 1\n{:?} {number:?} {:?}\n", about.len(), about.modified()?);
-    Ok(Some(format!("{told}{head:02x?}\nend\n")))
-}
-
-fn place(path: &Path) -> PathBuf {
-    let mut name: OsString = path.into();
-    name.push(SUFFIX);
-    name.into()
+    let is_closed = head.get(FLAGS).is_some_and(|flags| flags & IS_OPEN == 0);
+    Ok(is_closed.then_some(head))
 }
 
 #[cfg(test)]

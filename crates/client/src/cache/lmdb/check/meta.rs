@@ -101,6 +101,16 @@ impl Meta {
         Ok(meta)
     }
 
+    /// The bytes of both.
+    pub(super) fn raw(file: &File) -> Result<Vec<u8>, Unsound> {
+        let meta = Self::read(file)?;
+        let mut both = vec![0; 2 * LENGTH];
+        let (first, second) = both.split_at_mut(LENGTH);
+        read_at(file, 0, first)?;
+        read_at(file, meta.page_size, second)?;
+        Ok(both)
+    }
+
     fn read_one(file: &File, offset: u64) -> Result<Self, Unsound> {
         let mut page = [0; LENGTH];
         read_at(file, offset, &mut page)?;

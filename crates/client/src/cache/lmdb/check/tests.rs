@@ -43,7 +43,7 @@ fn header(content: &[u8]) -> usize {
 #[test]
 fn a_file_as_it_was_written_is_sound() {
     let (_folder, path, _) = file();
-    assert!(look(&path, true).is_ok());
+    assert!(look(&fs::File::open(&path).unwrap(), true).is_ok());
 }
 
 #[test]
@@ -52,10 +52,10 @@ fn a_file_that_lost_a_page_in_use_is_damaged() {
     let mut kept = 0;
     for length in (1..content.len()).step_by(1531) {
         fs::write(&path, &content[..length]).unwrap();
-        match look(&path, false) {
+        match look(&fs::File::open(&path).unwrap(), false) {
             Err(Unsound::Damaged(_)) => assert_eq!(kept, 0, "{length}: less was enough"),
             // The last pages may be free ones, which LMDB itself leaves out of a file.
-            Ok(()) => kept += 1,
+            Ok(_) => kept += 1,
             other => panic!("{length}: {other:?}"),
         }
     }
@@ -72,13 +72,19 @@ fn each_wrong_number_of_the_header_is_noticed() {
         let mut wrong = content.clone();
         wrong[header + at] ^= 5;
         fs::write(&path, &wrong).unwrap();
-        assert!(matches!(look(&path, true), Err(Unsound::Damaged(_))), "byte {at} of the header");
+        assert!(
+            matches!(look(&fs::File::open(&path).unwrap(), true), Err(Unsound::Damaged(_))),
+            "byte {at} of the header"
+        );
     }
     for last_page in [3, 1 << 40] {
         let mut wrong = content.clone();
         wrong[header + 120..header + 128].copy_from_slice(&u64::to_ne_bytes(last_page));
         fs::write(&path, &wrong).unwrap();
-        assert!(matches!(look(&path, true), Err(Unsound::Damaged(_))), "last page {last_page}");
+        assert!(
+            matches!(look(&fs::File::open(&path).unwrap(), true), Err(Unsound::Damaged(_))),
+            "last page {last_page}"
+        );
     }
 }
 
@@ -88,11 +94,14 @@ fn other_machines_and_newer_formats_are_told_from_damage() {
     let mut newer = content.clone();
     newer[20] = 2;
     fs::write(&path, &newer).unwrap();
-    let of_one = look(&path, true);
+    let of_one = look(&fs::File::open(&path).unwrap(), true);
     assert!(matches!(of_one, Err(Unsound::Damaged(Damage::Header))), "one header is damage");
     newer[4096 + 20] = 2;
     fs::write(&path, &newer).unwrap();
-    assert!(matches!(look(&path, true), Err(Unsound::Newer { found: 2 })));
+    assert!(matches!(
+        look(&fs::File::open(&path).unwrap(), true),
+        Err(Unsound::Newer { found: 2 })
+    ));
     // As LMDB 1.0 has it: its pages have longer heads.
     for (page, version) in [(4096, 3_u32), (16_384, 3), (65_536, 999)] {
         let mut newer = vec![0; 3 * page];
@@ -101,15 +110,18 @@ fn other_machines_and_newer_formats_are_told_from_damage() {
             newer[at + 4..at + 8].copy_from_slice(&version.to_ne_bytes());
         }
         fs::write(&path, &newer).unwrap();
-        let told = look(&path, true);
+        let told = look(&fs::File::open(&path).unwrap(), true);
         assert!(matches!(told, Err(Unsound::Newer { found }) if found == version), "{told:?}");
     }
     let mut other = content.clone();
     other[16..20].reverse();
     fs::write(&path, &other).unwrap();
-    assert!(matches!(look(&path, true), Err(Unsound::OtherMachine)));
+    assert!(matches!(look(&fs::File::open(&path).unwrap(), true), Err(Unsound::OtherMachine)));
     fs::write(&path, vec![b'x'; 9000]).unwrap();
-    assert!(matches!(look(&path, true), Err(Unsound::Damaged(Damage::NotLmdb))));
+    assert!(matches!(
+        look(&fs::File::open(&path).unwrap(), true),
+        Err(Unsound::Damaged(Damage::NotLmdb))
+    ));
 }
 
 #[test]
@@ -122,7 +134,7 @@ fn every_page_of_a_tree_is_looked_at() {
         // The page's own number: free pages are nobody's, whatever stands there.
         wrong[page * 4096] ^= 1;
         fs::write(&path, &wrong).unwrap();
-        noticed += usize::from(look(&path, true).is_err());
+        noticed += usize::from(look(&fs::File::open(&path).unwrap(), true).is_err());
     }
     // 300 packets of some 250 bytes are twenty pages at least, and not all are free.
     assert!((20..pages).contains(&noticed), "{noticed} of {pages}");

@@ -3,13 +3,14 @@
 //! Separate because marks are forged here.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
 use mainstay_keys::Keypair;
 
-use super::{alone, description, place};
+use super::{alone, head};
 use crate::Timestamp;
+use crate::cache::persistent::Mark;
 use crate::cache::{Cache, Cached, DiskCache};
 use crate::runtime::block_on;
 use crate::scripted::packet;
@@ -39,7 +40,12 @@ fn is_marked(path: &Path) -> bool {
 /// Marks the file as it is now, as only its last closing may.
 fn forge(path: &Path) {
     let file = alone(path).unwrap().unwrap();
-    fs::write(place(path), description(&file).unwrap().unwrap()).unwrap();
+    let _ = fs::remove_file(place(path));
+    Mark::of(path).put(&file, &head(&file).unwrap().unwrap()).unwrap();
+}
+
+fn place(path: &Path) -> PathBuf {
+    Mark::of(path).place()
 }
 
 fn found(cache: &DiskCache, all: &[Cached]) -> usize {
@@ -76,7 +82,7 @@ fn a_file_that_was_left_open_is_not_marked_and_is_checked() {
     // As a killed process leaves it: everything on disk, nothing closed.
     let left = folder.path().join("left");
     fs::copy(&path, &left).unwrap();
-    assert!(description(&fs::File::open(&left).unwrap()).unwrap().is_none());
+    assert!(head(&fs::File::open(&left).unwrap()).unwrap().is_none());
     super::mark(&left);
     assert!(!place(&left).exists(), "an open file was marked");
     drop(cache);
