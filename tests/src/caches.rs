@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mainstay_client::{
-    Cache, CacheError, Cached, DiskCache, Keypair, LmdbCache, PublicKey, Put, SignedPacket,
+    Cache, CacheError, Cached, DiskCache, Keypair, LmdbCache, OpenCacheError, PublicKey, Put,
+    SignedPacket,
 };
 
 /// Both engines, as [`open`] names them.
@@ -33,7 +34,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// As the engine's own `open`.
-pub fn open(engine: &str, folder: impl AsRef<Path>) -> Result<Opened, Failure> {
+pub fn open(engine: &str, folder: impl AsRef<Path>) -> Result<Opened, OpenCacheError> {
     let folder = folder.as_ref();
     if engine == "lmdb" {
         let cache = LmdbCache::open(folder)?;
