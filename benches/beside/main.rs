@@ -2,7 +2,7 @@
 //!
 //! Separate from the benches that know only our own code, because the peers are programs of other people.
 //!
-//! `cargo xtask bench` sets the peers up and runs this; the rows that can be chosen are `server`, `client` and `packets`.
+//! `cargo xtask bench` sets the peers up and runs this; the rows that can be chosen are those of `PARTS`.
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 #![allow(clippy::indexing_slicing, reason = "the bytes are our own")]
 #![allow(
@@ -20,6 +20,7 @@ mod network;
 mod packets;
 mod process;
 mod relay;
+mod republish;
 mod server;
 mod testnet;
 
@@ -28,12 +29,13 @@ use std::process::ExitCode;
 /// A group of rows by its name.
 type Part = (&'static str, fn(&contenders::Contenders, bool) -> Result<(), String>);
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("server", server::run),
     ("client", client::run),
     ("testnet", testnet::run),
     ("packets", packets::run),
     ("relay", relay::run),
+    ("republish", republish::run),
 ];
 
 fn main() -> ExitCode {
@@ -41,7 +43,9 @@ fn main() -> ExitCode {
     let quick = words.iter().any(|word| word == "--quick");
     let chosen: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
     if let Some(unknown) = chosen.iter().find(|word| PARTS.iter().all(|(name, _)| name != *word)) {
-        println!("{unknown}: no such part; there are server, client, testnet, packets and relay");
+        println!(
+            "{unknown}: no such part; there are server, client, testnet, packets, relay and republish"
+        );
         return ExitCode::FAILURE;
     }
     let contenders = contenders::Contenders::find();

@@ -33,6 +33,7 @@ async fn answer(started: &mut dht::Started, line: &str) -> Result<Value, Failure
     match request["op"].as_str().unwrap_or_default() {
         "time" => packets::time(&request).await,
         "relay" => packets::relay(&request).await,
+        "republish" => packets::republish(&request).await,
         op => started.answer(op, &request).await,
     }
 }

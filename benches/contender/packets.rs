@@ -5,7 +5,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mainstay_client::{Cache, Cached, Client, InMemoryCache, LmdbCache};
+use mainstay_client::republish::{RepublishConfig, Republisher};
+use mainstay_client::{Cache, CacheOptions, Cached, Client, InMemoryCache, LmdbCache};
 use mainstay_keys::Keypair;
 use mainstay_packets::{SignedPacket, Timestamp};
 use mainstay_relay_server::RelayServer;
@@ -29,7 +30,9 @@ pub(crate) async fn time(request: &Value) -> Result<Value, Failure> {
         "clone" => run(request, || packet.clone()),
         "lookup" => run(request, || packet.resource_records("n1").count()),
         "public_key" => run(request, || packet.public_key()),
-        "lmdb_hit" | "lmdb_put_after_reads" => lmdb(request, what, packet).await,
+        "lmdb_hit" | "lmdb_hit_beyond_memory" | "lmdb_put_after_reads" => {
+            lmdb(request, what, packet).await
+        }
         "memory_hit" => {
             let cache = InMemoryCache::new(1000);
             cache.put(Cached::seen_now(packet.clone())).await?;
@@ -62,9 +65,11 @@ pub(crate) async fn time(request: &Value) -> Result<Value, Failure> {
 async fn lmdb(request: &Value, what: &str, packet: SignedPacket) -> Result<Value, Failure> {
     let folder = request["folder"].as_str().ok_or("folder: not a string")?;
     let (key, cached) = (packet.public_key(), Cached::seen_now(packet));
-    let cache = LmdbCache::open(folder)?;
+    let options = CacheOptions::default();
+    let beyond = what == "lmdb_hit_beyond_memory";
+    let cache = LmdbCache::open_with(folder, &if beyond { options.memory(0) } else { options })?;
     cache.put(cached.clone()).await?;
-    if what == "lmdb_hit" {
+    if what != "lmdb_put_after_reads" {
         return run(request, || cache.peek(&key));
     }
     let (rounds, batch) = (number(request, "rounds")?, number(request, "batch")?);
@@ -80,6 +85,41 @@ async fn lmdb(request: &Value, what: &str, packet: SignedPacket) -> Result<Value
         nanoseconds.push(each(start.elapsed(), 1));
     }
     Ok(json!({ "ns": nanoseconds }))
+}
+
+/// Puts the packets of `{count}` keys once each over the DHT of `{bootstrap}`, `{parallel}` at a time, as a republisher
+/// does that was started with all of them.
+pub(crate) async fn republish(request: &Value) -> Result<Value, Failure> {
+    let client = Client::builder()
+        .no_default_network()
+        .bootstrap(&list(request, "bootstrap"))
+        .dht(|node| node.bind((std::net::Ipv4Addr::LOCALHOST, 0).into()))
+        .build()?;
+    let count = number(request, "count")?;
+    let mut packets = Vec::new();
+    for index in 0..count {
+        packets.push(zone(2, &Keypair::from_secret_key(&seed(index)))?);
+    }
+    let config = RepublishConfig {
+        rate: u32::MAX,
+        concurrency: usize::try_from(number(request, "parallel")?)?,
+        checks: false,
+        ..RepublishConfig::default()
+    };
+    let republisher = Republisher::builder(client).config(config).start()?;
+    let mut events = republisher.events();
+    let start = Instant::now();
+    for packet in packets {
+        republisher.add(packet).await?;
+    }
+    let done = || {
+        let metrics = republisher.metrics();
+        metrics.stored + metrics.thin + metrics.failed
+    };
+    while done() < count && events.next().await.is_some() {}
+    let (seconds, stored) = (start.elapsed().as_secs_f64(), republisher.metrics().stored);
+    republisher.shutdown().await;
+    Ok(json!({ "seconds": seconds, "done": stored }))
 }
 
 fn run<T>(request: &Value, mut call: impl FnMut() -> T) -> Result<Value, Failure> {

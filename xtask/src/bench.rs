@@ -16,7 +16,7 @@ const SOURCES: &str = "benches/peers";
 /// How cargo selects what runs beside the peers.
 const BESIDE: [&str; 5] = ["build", "--quiet", "--release", "-p", "mainstay-benches"];
 
-/// Runs all parts, or those named: server, client, testnet, packets, relay.
+/// Runs all parts, or those named: server, client, testnet, packets, relay, republish.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Journal) {
     let built = workspace.target().join("bench-peers");
     if !arguments.no_peers {
