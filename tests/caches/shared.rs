@@ -136,7 +136,7 @@ fn the_second_process_on_a_disk_cache_is_told_why_and_does_the_first_no_harm() {
     let folder = tempfile::tempdir().unwrap();
     let mut owner = Writer::start("disk", folder.path(), 0);
     owner.acknowledge(SOME);
-    let told = all_causes(&*open("disk", folder.path()).unwrap_err());
+    let told = all_causes(&open("disk", folder.path()).unwrap_err());
     assert!(told.contains("is open already, in this process or another"), "{told}");
     let mut second = child("disk", "read").spawn().unwrap();
     writeln!(second.stdin.take().unwrap(), "{}", folder.path().display()).unwrap();

@@ -39,7 +39,7 @@ fn a_full_disk_refuses_puts_loses_none_and_takes_more_once_there_is_room() {
 fn a_place_that_cannot_be_written_is_a_clear_error() {
     for engine in ENGINES {
         let error = open(engine, "/dev/null/cache").unwrap_err();
-        let told = all_causes(&*error);
+        let told = all_causes(&error);
         assert!(told.contains("cannot be opened for writing"), "{engine}: {told}");
     }
 }

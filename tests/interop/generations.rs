@@ -112,32 +112,6 @@ async fn while_a_packet_is_being_stored_its_rivals_are_told_to_name_what_they_re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn our_client_understands_pkarr_relay_0_11_that_a_rival_is_being_stored() {
-    let mut held = HeldDht::start();
-    let Some((_old, url)) = relay_of(Program::Pkarr5, json!({ "bootstrap": held.bootstrap }))
-    else {
-        return;
-    };
-    // It gives a store up after some seconds, so on a machine that is busy enough the rival may come too late.
-    let mut told = Vec::new();
-    for _ in 0..10 {
-        let keypair = Keypair::random();
-        let first = packet(&keypair, SECOND).to_relay_payload().to_vec();
-        let (relay, key) = (Http::new(&url), keypair.to_z32());
-        let under_way = tokio::spawn(async move { relay.put(&key, first, None).await.status() });
-        held.keeps_waiting_for(&keypair.public_key()).await;
-        let rival = relay_client(&url).publish(&packet(&keypair, SECOND + 1), None).await;
-        under_way.await.expect("it is answered");
-        let refusal = rival.expect_err("the network stores nothing");
-        if matches!(refusal.concurrency(), Some(ConcurrencyError::ConflictRisk)) {
-            return;
-        }
-        told.push(refusal.to_string());
-    }
-    panic!("no rival was told of the other: {told:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_client_heeds_the_limits_of_each_generation() {
     let testnet = Testnet::new(3).await.expect("loopback has room for it");
     let bootstrap = &testnet.bootstrap;

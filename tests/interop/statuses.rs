@@ -13,7 +13,7 @@
 //! | 409 | here, G | here, G | G | here | here | here, G |
 //! | 412 | here, G | never: it reads no condition | G | it sends no condition | here | G |
 //! | 413 | here | here | as 2.1 | a client sends nothing as long | the same | the same |
-//! | 428 | G | never | G | G: as 409 | G | G |
+//! | 428 | G | never | in its source, not provoked | G: as 409 | G | not provoked |
 //! | 429, with `Retry-After` | here | G | G | here | here | G |
 //! | 429, without | never | G | never | never | never | G |
 //! | 500 | never | here | as 2.1 | never | never | here |

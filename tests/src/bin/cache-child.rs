@@ -3,13 +3,14 @@
 //! Separate from its tests for that reason. Usage: `cache-child ENGINE write PLACE FIRST`, `cache-child ENGINE
 //! read` with places on standard input, `cache-child ENGINE fill PLACE`.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use mainstay_client::{Cache, Cached, OpenCacheError};
+use mainstay_client::{Cache, Cached, OpenCacheError, PublicKey, SignedPacket};
 use mainstay_tests::caches::{self, Failure, KEYS, cached, is_ours, key, run};
 
 /// How many puts are under way at a time.
@@ -75,13 +76,15 @@ fn write(engine: &str, place: &str, first: &str) -> Result<(), Failure> {
 /// Opens one place after another, reads all keys, writes, and reads again; tells of each.
 fn read(engine: &str) -> Result<(), Failure> {
     let all: Vec<_> = (0..KEYS).map(cached).collect();
+    // Signing what is expected again for each of many files would take most of the time.
+    let mut known = HashMap::new();
     for place in io::stdin().lock().lines() {
         let place = place?;
         let told = match caches::open(engine, &place) {
             Ok(opened) => {
-                let found = look(&*opened.cache)?;
+                let found = look(&*opened.cache, &mut known)?;
                 let (stored, _) = caches::put_all(&*opened.cache, &all);
-                let again = look(&*opened.cache)?;
+                let again = look(&*opened.cache, &mut known)?;
                 let aside = if opened.is_new { "set aside" } else { "kept" };
                 format!("{aside}, {found} found, {stored} stored, {again} found again")
             }
@@ -131,14 +134,23 @@ fn fill(engine: &str, place: &str) -> Result<(), Failure> {
     Err("nothing was refused".into())
 }
 
-/// How many keys have a packet. Fails on one that none of us wrote.
-fn look(cache: &dyn Cache) -> Result<usize, Failure> {
+/// How many keys have a packet. Fails on one that none of us wrote; `known` are those that some of us did.
+fn look(
+    cache: &dyn Cache,
+    known: &mut HashMap<u64, (PublicKey, Vec<SignedPacket>)>,
+) -> Result<usize, Failure> {
     let mut found = 0;
     for number in 0..KEYS {
-        if let Ok(Some(cached)) = run(cache.get(&key(number))) {
+        let (key, ours) = known.entry(number).or_insert_with(|| (key(number), Vec::new()));
+        if let Ok(Some(cached)) = run(cache.get(key)) {
+            if ours.contains(&cached.packet) {
+                found += 1;
+                continue;
+            }
             if !is_ours(number, &cached) {
                 return Err(format!("key {number} has a packet that nobody put").into());
             }
+            ours.push(cached.packet);
             found += 1;
         }
     }
