@@ -17,6 +17,8 @@ use crate::{Config, Counters, Event, Transmit};
 const VERSION: &[u8; 4] = b"MS\x00\x01";
 /// Room for most replies.
 const REPLY: usize = 384;
+/// For how many datagrams an idle node has a place to wait: more than answering takes, fewer than a lookup.
+const AT_ONCE: usize = 4;
 
 /// What waits to go out, and what was sent.
 #[derive(Debug)]
@@ -102,9 +104,9 @@ impl Wire {
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.transmits.pop_front();
-        if self.transmits.is_empty() && self.transmits.capacity() > 16 {
+        if self.transmits.is_empty() && self.transmits.capacity() > AT_ONCE {
             // A burst is over: an idle node keeps little.
-            self.transmits.shrink_to(4);
+            self.transmits.shrink_to(AT_ONCE);
         }
         transmit
     }

@@ -1,7 +1,6 @@
 //! The task that owns a node: moves datagrams, time and commands in, and datagrams and answers out.
 //! Separate from the handles, which only talk to it, and from `dht-proto`, which knows every rule.
 
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -424,10 +423,9 @@ impl Driver {
     }
 
     fn publish_contacts(&mut self, now: Instant) {
-        let contacts: Vec<SocketAddr> =
-            self.node.contacts().iter().take(CONTACTS).map(|node| node.addr).collect();
+        let contacts = self.node.contacts().iter().take(CONTACTS).map(|node| node.addr).collect();
         self.outbox.contacts = Some((now, table_size(&self.node.info())));
-        self.outbox.published.publish_contacts(contacts.into());
+        self.outbox.published.publish_contacts(contacts);
     }
 }
 

@@ -401,7 +401,7 @@ impl Dht {
     ///
     /// Taken when the table last changed, at most every second; 200 at most.
     pub fn to_bootstrap(&self) -> Vec<String> {
-        self.shared.published.contacts().iter().map(SocketAddr::to_string).collect()
+        self.shared.published.contacts(|address| address.to_string())
     }
 
     /// Watches the lookups and puts that start from now on.

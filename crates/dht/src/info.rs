@@ -2,11 +2,13 @@
 //! Separate because it is the only memory that the node's task and its handles share.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use mainstay_dht_proto::{Counters, FamilyInfo, Info as NodeInfo};
 use mainstay_krpc::Id;
 use tokio::sync::watch;
+
+use crate::addresses::Addresses;
 
 /// A look at a node, taken when it last went to sleep.
 #[derive(Debug, Clone)]
@@ -160,7 +162,7 @@ pub(crate) enum Readiness {
 #[derive(Debug)]
 pub(crate) struct Published {
     info: RwLock<Info>,
-    contacts: RwLock<Arc<[SocketAddr]>>,
+    contacts: RwLock<Addresses>,
     readiness: watch::Sender<Readiness>,
 }
 
@@ -168,7 +170,7 @@ impl Published {
     pub(crate) fn new(info: Info) -> Self {
         Self {
             info: RwLock::new(info),
-            contacts: RwLock::new(Arc::new([])),
+            contacts: RwLock::new(Addresses::default()),
             readiness: watch::Sender::new(Readiness::Joining),
         }
     }
@@ -190,8 +192,9 @@ impl Published {
         info.running && info.is_online()
     }
 
-    pub(crate) fn contacts(&self) -> Arc<[SocketAddr]> {
-        self.contacts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Each of the contacts, the best first.
+    pub(crate) fn contacts<T>(&self, each: impl FnMut(SocketAddr) -> T) -> Vec<T> {
+        self.contacts.read().unwrap_or_else(PoisonError::into_inner).iter().map(each).collect()
     }
 
     pub(crate) fn readiness(&self) -> watch::Receiver<Readiness> {
@@ -208,7 +211,7 @@ impl Published {
         info.dropped = dropped;
     }
 
-    pub(crate) fn publish_contacts(&self, contacts: Arc<[SocketAddr]>) {
+    pub(crate) fn publish_contacts(&self, contacts: Addresses) {
         *self.contacts.write().unwrap_or_else(PoisonError::into_inner) = contacts;
     }
 

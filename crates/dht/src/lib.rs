@@ -42,6 +42,7 @@
 
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod blocking;
 mod builder;
 mod command;

@@ -56,6 +56,14 @@ impl OpenAsks {
                 span::cancelled(&open.span);
             }
             node.cancel(now, query);
+            self.rest();
+        }
+    }
+
+    /// Gives back the room of asks that ended: most nodes ask rarely, and then many things at once.
+    fn rest(&mut self) {
+        if self.by_query.is_empty() {
+            (self.by_query, self.by_ticket) = (HashMap::new(), HashMap::new());
         }
     }
 
@@ -74,6 +82,7 @@ impl OpenAsks {
                 self.by_ticket.remove(&open.ticket);
                 span::end(&open.span, &outcome, &report);
                 finish(open.reply, outcome, report);
+                self.rest();
             }
             return;
         }
