@@ -4,6 +4,7 @@
 
 mod batches;
 mod browser;
+mod full;
 mod limits;
 mod page;
 mod poison;
@@ -386,20 +387,6 @@ async fn a_request_without_its_one_host_is_refused_and_scripts_can_read_why() {
         assert_eq!(answer.split(' ').nth(1), Some(status), "{request}");
         assert!(answer.to_ascii_lowercase().contains("access-control-allow-origin: *"), "{answer}");
     }
-}
-
-#[tokio::test]
-async fn connections_beyond_the_limit_wait_for_one_to_end() {
-    let relay = Relay::start_with(|builder| builder.max_connections(2)).await;
-    let request = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let first = connected(&relay, b"GET").await;
-    let _second = connected(&relay, b"GET").await;
-    let mut third = connected(&relay, request).await;
-    let early = tokio::time::timeout(Duration::from_millis(300), third.readable()).await;
-    assert!(early.is_err(), "more connections are served than the limit allows");
-    drop(first);
-    let answer = tokio::time::timeout(Duration::from_secs(20), rest(&mut third)).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
 }
 
 #[tokio::test]

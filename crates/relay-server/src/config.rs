@@ -66,7 +66,8 @@ pub struct HttpConfig {
     pub bind: Vec<IpAddr>,
     /// A Unix socket to listen on as well. Default: none.
     pub unix_socket: Option<PathBuf>,
-    /// How many connections there may be at once; further ones wait. Default: 1,024.
+    /// How many connections there may be at once; further ones take the places of those that only wait, or wait. Default:
+    /// 1,024.
     pub max_connections: usize,
     /// How many of them one IPv4 address, or one /64 of IPv6, may have; further ones are closed. Default: 64.
     pub max_connections_per_source: usize,

@@ -4,10 +4,10 @@
 
 mod answers;
 mod bell;
+mod crowd;
 mod pace;
 mod patient;
 
-use std::collections::HashMap;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -35,18 +35,22 @@ use crate::tls::Certificates;
 
 use answers::Connection;
 use bell::Bell;
-use pace::{Late, Pace};
+use crowd::{Crowd, Presence};
+use pace::Late;
 use patient::Patient;
 
 /// What a connection may send before its first answer, and what it may keep unread: far more than a request has.
 const BUFFER: usize = 16 * 1024;
+/// How soon to look again for somebody who can make way, where all were being answered.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// How long to wait before the next connection when the system has no room for one.
 const NO_ROOM: Duration = Duration::from_millis(200);
 
 /// What connections may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How many there may be at once; further ones wait in the system's queue.
+    /// How many there may be at once; further ones take the places of those that wait for nothing but their clients, or
+    /// wait themselves, in the system's queue.
     pub(crate) connections: usize,
     /// How long the head of a request may take, and how long a connection may idle before one.
     pub(crate) head: Duration,
@@ -63,7 +67,7 @@ pub(crate) struct Limits {
 pub(crate) struct Doorman {
     limits: Limits,
     room: Arc<Semaphore>,
-    by_source: Mutex<HashMap<u128, usize>>,
+    crowd: Mutex<Crowd>,
     relay: Arc<Relay>,
 }
 
@@ -110,7 +114,7 @@ impl Listener {
 impl Doorman {
     pub(crate) fn new(limits: Limits, relay: Arc<Relay>) -> Arc<Self> {
         let room = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
-        Arc::new(Self { limits, room, by_source: Mutex::default(), relay })
+        Arc::new(Self { limits, room, crowd: Mutex::default(), relay })
     }
 
     /// Serves until told to stop, then lets running requests finish. Dropping it cuts them off.
@@ -142,12 +146,11 @@ impl Doorman {
             // listeners of a small relay would never get any.
             let room = tokio::select! {
                 () = &mut told => break,
-                room = self.room.clone().acquire_owned() => room,
+                room = self.make_room() => room,
             };
-            // The semaphore is never closed.
-            let Ok(room) = room else { break };
+            let Some(room) = room else { break };
             self.relay.metrics.open.fetch_add(1, Relaxed);
-            let guest = Guest { place, peer, _room: room };
+            let guest = Guest::enter(place, peer, room);
             running.spawn(guest.serve(stream, service.clone(), stopping.clone()));
         }
         // The port is free from here on, also while the last requests run.
@@ -160,20 +163,34 @@ impl Doorman {
         let settings = self.relay.settings();
         let source = counted(&settings.config.rate_limiter, peer);
         if let Some(source) = source {
-            let mut by_source = self.lock();
-            let count = by_source.entry(source).or_default();
-            if *count >= settings.config.http.max_connections_per_source {
+            if !self.crowd().arrive(source, settings.config.http.max_connections_per_source) {
                 self.relay.metrics.turned_away.fetch_add(1, Relaxed);
                 return None;
             }
-            *count = count.saturating_add(1);
         }
         Some(Place { doorman: self.clone(), source })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u128, usize>> {
-        // No holder leaves the map half changed, so what a panic left is sound.
-        self.by_source.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for room, and if there is none has somebody make way who waits for nothing but a client.
+    async fn make_room(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(room) = self.room.clone().try_acquire_owned() {
+            return Some(room);
+        }
+        loop {
+            if self.crowd().make_room() {
+                self.relay.metrics.made_way.fetch_add(1, Relaxed);
+            }
+            match timeout(LOOK_AGAIN, self.room.clone().acquire_owned()).await {
+                // The semaphore is never closed.
+                Ok(room) => return room.ok(),
+                Err(_none_yet) => {}
+            }
+        }
+    }
+
+    fn crowd(&self) -> MutexGuard<'_, Crowd> {
+        // No holder leaves it half changed, so what a panic left is sound.
+        self.crowd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,13 +212,8 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some(source) = self.source else { return };
-        let mut by_source = self.doorman.lock();
-        if let Some(count) = by_source.get_mut(&source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                by_source.remove(&source);
-            }
+        if let Some(source) = self.source {
+            self.doorman.crowd().depart(source);
         }
     }
 }
@@ -210,16 +222,28 @@ impl Drop for Place {
 struct Guest {
     place: Place,
     peer: Peer,
+    presence: Arc<Presence>,
     _room: OwnedSemaphorePermit,
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
+        if let Some(source) = self.place.source {
+            self.place.doorman.crowd().leave(source, &self.presence);
+        }
         self.place.doorman.relay.metrics.open.fetch_sub(1, Relaxed);
     }
 }
 
 impl Guest {
+    fn enter(place: Place, peer: Peer, room: OwnedSemaphorePermit) -> Self {
+        let presence = Presence::begin();
+        if let Some(source) = place.source {
+            place.doorman.crowd().enter(source, presence.clone());
+        }
+        Self { place, peer, presence, _room: room }
+    }
+
     async fn serve(self, stream: Stream, service: RelayService, stopped: watch::Receiver<bool>) {
         match stream {
             Stream::Http(stream) => self.answer(stream, service, stopped).await,
@@ -240,7 +264,13 @@ impl Guest {
         stopped: watch::Receiver<bool>,
     ) {
         let secured = certificates.acceptor().accept(stream);
-        match timeout(self.place.doorman.limits.head, secured).await {
+        let secured = tokio::select! {
+            secured = timeout(self.place.doorman.limits.head, secured) => secured,
+            () = self.presence.asked_to_leave() => return,
+        };
+        // The first head has as much time as it has without TLS.
+        self.presence.pace.answered();
+        match secured {
             Ok(Ok(stream)) => self.answer(stream, service, stopped).await,
             Ok(Err(error)) => tracing::trace!(%error, "a TLS handshake failed"),
             Err(_late) => tracing::trace!("a TLS handshake took too long"),
@@ -255,9 +285,9 @@ impl Guest {
         mut stopped: watch::Receiver<bool>,
     ) {
         let limits = self.place.doorman.limits;
-        let connection = Connection { service, peer: self.peer, pace: Pace::begin() };
-        let connection = Arc::new(connection);
-        let pace = &connection.pace;
+        let presence = self.presence.clone();
+        let connection = Arc::new(Connection { service, peer: self.peer, presence });
+        let pace = &self.presence.pace;
         let answers = service_fn(|request| answers::answer(connection.clone(), request));
         let served = http1::Builder::new()
             // How long a head may take is watched by our own clock, which is not set anew for every request.
@@ -272,6 +302,7 @@ impl Guest {
                     Late::Head => Over::Now,
                     Late::Lifetime => Over::Last,
                 },
+                () = self.presence.asked_to_leave() => Over::Now,
             }
         });
         let ended = poll_fn(|context| match served.as_mut().poll(context) {
@@ -280,7 +311,7 @@ impl Guest {
         });
         match ended.await {
             Ok(ended) => return ended_with(ended),
-            Err(Over::Now) => return tracing::trace!("a request took too long to arrive"),
+            Err(Over::Now) => return tracing::trace!("no request arrived in time"),
             Err(Over::Last) => {}
         }
         served.as_mut().graceful_shutdown();
@@ -297,7 +328,7 @@ impl Guest {
 
 /// Why a connection comes to its end before its client ends it.
 enum Over {
-    /// A head did not arrive in time.
+    /// A head did not arrive in time, or others need the room.
     Now,
     /// Its time is over, or the relay's: what runs may end, and nothing follows.
     Last,

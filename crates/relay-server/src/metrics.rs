@@ -87,6 +87,7 @@ pub(crate) struct Metrics {
     pub(crate) accepted: AtomicU64,
     pub(crate) open: AtomicU64,
     pub(crate) turned_away: AtomicU64,
+    pub(crate) made_way: AtomicU64,
     pub(crate) reloads: AtomicU64,
 }
 
@@ -112,6 +113,7 @@ impl Metrics {
             accepted: AtomicU64::default(),
             open: AtomicU64::default(),
             turned_away: AtomicU64::default(),
+            made_way: AtomicU64::default(),
             reloads: AtomicU64::default(),
         }
     }
@@ -171,6 +173,12 @@ impl Metrics {
                 "counter",
                 "Connections closed because their source had too many.",
                 count(&self.turned_away),
+            ),
+            (
+                "connections_cut_total",
+                "counter",
+                "Connections closed while they waited for a request, as others needed the room.",
+                count(&self.made_way),
             ),
             ("connections", "gauge", "Connections that are open.", count(&self.open)),
             ("reloads_total", "counter", "Configurations taken over.", count(&self.reloads)),

@@ -77,7 +77,10 @@ impl RelayServerBuilder {
         self
     }
 
-    /// How many connections there may be at once, at least one; further ones wait. Default: 1,024.
+    /// How many connections there may be at once, at least one. Default: 1,024.
+    ///
+    /// Whoever comes when there are as many takes the place of a connection that waits for a request: of the source with
+    /// the most of those, the one that has waited longest. Where all are being answered, it waits.
     ///
     /// Each takes a file descriptor, so a higher number may need a higher limit of open files.
     pub fn max_connections(mut self, connections: usize) -> Self {

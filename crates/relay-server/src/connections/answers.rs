@@ -16,7 +16,7 @@ use crate::body::Body;
 use crate::limits::Peer;
 use crate::service::RelayService;
 
-use super::pace::Pace;
+use super::crowd::Presence;
 
 /// What the requests of a connection share. It is counted for each connection and not for the whole relay, so that
 /// connections on different cores do not wait for each other.
@@ -24,7 +24,7 @@ use super::pace::Pace;
 pub(super) struct Connection {
     pub(super) service: RelayService,
     pub(super) peer: Peer,
-    pub(super) pace: Pace,
+    pub(super) presence: Arc<Presence>,
 }
 
 /// Answers one request, and says when it has begun and ended.
@@ -32,7 +32,7 @@ pub(super) async fn answer<B: HttpBody<Data = Bytes>>(
     connection: Arc<Connection>,
     request: Request<B>,
 ) -> Result<Response<Body>, Infallible> {
-    connection.pace.request();
+    connection.presence.pace.request();
     let answering = Answering(connection);
     let Connection { service, peer, .. } = &*answering.0;
     if !names_its_host(request.version(), request.headers()) {
@@ -64,7 +64,7 @@ struct Answering(Arc<Connection>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.pace.answered();
+        self.0.presence.pace.answered();
     }
 }
 

@@ -46,7 +46,7 @@ impl Pace {
     }
 
     /// Since when a head is waited for, if one is.
-    fn waiting_since(&self) -> Option<Instant> {
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
         let since = self.waiting_since.load(Ordering::Relaxed);
         (since != ANSWERING).then(|| self.begun + Duration::from_micros(since))
     }
