@@ -162,11 +162,12 @@ impl Doorman {
     fn admit(self: &Arc<Self>, peer: Peer) -> Option<Place> {
         let settings = self.relay.settings();
         let source = counted(&settings.config.rate_limiter, peer);
-        if let Some(source) = source {
-            if !self.crowd().arrive(source, settings.config.http.max_connections_per_source) {
-                self.relay.metrics.turned_away.fetch_add(1, Relaxed);
-                return None;
-            }
+        let most = settings.config.http.max_connections_per_source;
+        if let Some(source) = source
+            && !self.crowd().arrive(source, most)
+        {
+            self.relay.metrics.turned_away.fetch_add(1, Relaxed);
+            return None;
         }
         Some(Place { doorman: self.clone(), source })
     }
