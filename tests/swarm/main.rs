@@ -29,6 +29,7 @@ mod private;
 mod quotas;
 mod republish;
 mod restart;
+mod rounds;
 mod sampled;
 mod scripted;
 mod serving;

@@ -1,5 +1,6 @@
 //! Keeps the tables alive: joins, pings who has been silent, refreshes what nobody looked at, joins again.
-//! Speaks only when something is due; between rounds an idle node sleeps for minutes.
+//! Speaks only when something is due, and not beside the owner's questions unless they never end; between rounds an
+//! idle node sleeps for minutes.
 
 mod thin;
 
@@ -27,6 +28,10 @@ const ROUND: Duration = Duration::from_secs(300);
 const FIRST_ROUND: Duration = Duration::from_secs(60);
 /// Every how many rounds, the first included, we walk to our own id.
 const ROUNDS_TO_WALK: u32 = 3;
+/// How long a round that is due waits for questions of the owner to end, at most: the next one then comes a fifth later.
+const GIVES_WAY: Duration = Duration::from_secs(60);
+/// How often a round that waits looks whether they have.
+const LOOKS: Duration = Duration::from_secs(2);
 /// How many nodes one round pings.
 const PINGS: usize = 32;
 /// How many buckets one round refreshes.
@@ -74,6 +79,8 @@ struct Care {
     family: Family,
     join: Join,
     next_round: Option<Instant>,
+    /// Until when a round that is due waits for the owner's questions.
+    gives_way_until: Option<Instant>,
     /// Rounds since we joined or our id changed.
     rounds: u32,
 }
@@ -100,7 +107,8 @@ enum Join {
 impl Upkeep {
     pub(crate) fn new(now: Instant, families: impl Iterator<Item = Family>) -> Self {
         let join = Join::Due { at: now, attempt: 0 };
-        let care = |family| Care { family, join, next_round: None, rounds: 0 };
+        let care =
+            |family| Care { family, join, next_round: None, gives_way_until: None, rounds: 0 };
         Self {
             cares: families.map(care).collect(),
             pinging: BTreeSet::new(),
@@ -145,6 +153,7 @@ impl Upkeep {
             }
             // The pings of a round find out who is still there.
             care.next_round = care.next_round.map(|_| now);
+            care.gives_way_until = Some(now);
         }
     }
 
@@ -329,6 +338,13 @@ impl Upkeep {
             return;
         }
         let own = network.id;
+        let until = *care.gives_way_until.get_or_insert(scene.now + GIVES_WAY);
+        if asks.len() > 0 && scene.now < until {
+            // Whoever asks wants the line for itself; the table can wait.
+            care.next_round = Some(scene.now + LOOKS);
+            return;
+        }
+        care.gives_way_until = None;
         care.next_round = Some(scene.now + jittered(scene, ROUND));
         care.rounds = care.rounds.wrapping_add(1);
         let rounds = care.rounds;
