@@ -103,14 +103,19 @@ impl Storing {
         open
     }
 
-    /// Whether nothing more is to be waited for. Stalled requests are waited for only while not one
-    /// copy is safe.
+    /// Whether nothing more is to be waited for. Stalled requests are waited for until they are lost while fewer
+    /// than a [quorum](Self::quorum) have stored: nobody else is left to ask, and each may be a copy.
     pub(crate) fn is_done(&self) -> bool {
         let stored = self.count(Stage::Stored);
-        let waiting = self.count(Stage::Waiting);
-        let idle = waiting == 0 && self.rest_is_useless();
-        (stored >= self.wanted && waiting == 0)
-            || (idle && (stored > 0 || self.count(Stage::Stalled) == 0))
+        let settled = stored + self.count(Stage::Outdated);
+        let safe = settled >= self.quorum() || self.count(Stage::Stalled) == 0;
+        self.count(Stage::Waiting) == 0
+            && (stored >= self.wanted || (self.rest_is_useless() && safe))
+    }
+
+    /// How many copies make a put safe: half of those wanted.
+    fn quorum(&self) -> usize {
+        self.wanted.div_ceil(2)
     }
 
     /// How many copies are wanted.
@@ -245,6 +250,41 @@ mod tests {
         storing.report(addr(2), Stage::Stored);
         assert!(!storing.is_done());
         storing.report(addr(3), Stage::Stalled);
+        assert!(storing.is_done());
+    }
+
+    #[test]
+    fn one_copy_of_sixteen_does_not_end_a_put_while_others_may_yet_store() {
+        let mut storing = storing(20, 16);
+        drain(&mut storing);
+        storing.report(addr(1), Stage::Stored);
+        for port in 2..=20 {
+            storing.report(addr(port), Stage::Stalled);
+            drain(&mut storing);
+            assert!(!storing.is_done(), "{port} stalls");
+        }
+        assert_eq!(storing.asked(), 20, "the next closest were asked for each that stalled");
+        for port in 2..=7 {
+            storing.report(addr(port), Stage::Stored);
+            assert!(!storing.is_done(), "{port} copies are fewer than half");
+        }
+        storing.report(addr(8), Stage::Stored);
+        assert!(storing.is_done(), "half of the copies are safe");
+    }
+
+    #[test]
+    fn a_put_with_too_few_copies_ends_when_nobody_may_store_any_more() {
+        let mut storing = storing(4, 16);
+        drain(&mut storing);
+        storing.report(addr(1), Stage::Stored);
+        for port in 2..=4 {
+            storing.report(addr(port), Stage::Stalled);
+            assert!(!storing.is_done());
+        }
+        for port in 2..=4 {
+            assert!(!storing.is_done());
+            storing.report(addr(port), Stage::Failed);
+        }
         assert!(storing.is_done());
     }
 }
