@@ -3,6 +3,7 @@
 //! Separate, because every verb that uses the network reads these options the same way.
 
 use std::future::Future;
+use std::time::Duration;
 
 use mainstay::{BuildError, Client, dht};
 
@@ -14,7 +15,9 @@ use crate::failure::Failure;
 /// Naming a bootstrap node or a relay means those and no others: a private network stays private.
 pub(crate) fn client(common: &Options) -> Result<Client, Failure> {
     let named = !common.bootstrap.is_empty() || !common.relay.is_empty();
-    let mut builder = Client::builder().request_timeout(common.timeout.min(REQUEST));
+    let mut builder = Client::builder()
+        .request_timeout(common.timeout.min(REQUEST))
+        .dht_deadline(before(common.timeout));
     if !common.bootstrap.is_empty() {
         builder = builder.bootstrap(&common.bootstrap);
     }
@@ -85,7 +88,13 @@ pub(crate) fn no_node(what: impl Into<String>, error: dht::BuildError) -> Failur
 }
 
 /// How long one request may take; the whole verb has `--timeout`.
-pub(crate) const REQUEST: std::time::Duration = std::time::Duration::from_secs(5);
+pub(crate) const REQUEST: Duration = Duration::from_secs(5);
+
+/// When questions to the DHT end so that what they found by then is told before `timeout` gives up on them: a tenth of
+/// it earlier, a second at most.
+pub(crate) fn before(timeout: Duration) -> Duration {
+    timeout.saturating_sub((timeout / 10).min(Duration::from_secs(1)))
+}
 
 /// Waits for `work` as long as `--timeout` allows.
 pub(crate) async fn within<T>(

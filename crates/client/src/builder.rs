@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "dht")]
-use mainstay_dht::{Dht, DhtBuilder};
+use mainstay_dht::{AskOptions, Dht, DhtBuilder};
 #[cfg(feature = "relays")]
 use mainstay_relay::protocol::{RelayUrlError as InvalidRelayUrl, parse_relay_url};
 #[cfg(feature = "relays")]
@@ -47,6 +47,8 @@ const DHT_PATIENCE: Duration = Duration::from_secs(30);
 pub struct ClientBuilder {
     #[cfg(feature = "dht")]
     dht: Option<DhtBuilder>,
+    #[cfg(feature = "dht")]
+    dht_deadline: Option<Duration>,
     #[cfg(feature = "relays")]
     relays: Option<Vec<Url>>,
     #[cfg(feature = "relays")]
@@ -62,6 +64,8 @@ impl Default for ClientBuilder {
         Self {
             #[cfg(feature = "dht")]
             dht: Some(Dht::builder()),
+            #[cfg(feature = "dht")]
+            dht_deadline: None,
             #[cfg(feature = "relays")]
             relays: Some(default_relays()),
             #[cfg(feature = "relays")]
@@ -212,6 +216,17 @@ impl ClientBuilder {
         self
     }
 
+    /// When a search or a publish in the DHT ends, whatever the network does: with what was found, or stored, by then.
+    ///
+    /// For those who cannot wait longer and would drop the call: a publish that is dropped does not say how many nodes
+    /// took the packet, one that its deadline ends does. The node's own upkeep is not hurried. No effect when the DHT
+    /// is off. Default: 20 seconds, or what [`DhtBuilder::deadline`] says.
+    #[cfg(feature = "dht")]
+    pub fn dht_deadline(mut self, deadline: Duration) -> Self {
+        self.dht_deadline = Some(deadline);
+        self
+    }
+
     /// How long a relay may take to answer. Default: [`DEFAULT_RELAY_TIMEOUT`].
     #[cfg_attr(not(feature = "relays"), expect(unused_mut, unused_variables, reason = "no relays"))]
     pub fn relay_request_timeout(mut self, patience: Duration) -> Self {
@@ -252,7 +267,10 @@ impl ClientBuilder {
         };
         let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
         #[cfg(feature = "dht")]
-        backends.extend(dht.clone().map(|dht| backend(DhtBackend::new(dht, DHT_PATIENCE))));
+        backends.extend(dht.as_ref().map(|dht| {
+            let options = AskOptions { deadline: self.dht_deadline, ..AskOptions::default() };
+            backend(DhtBackend::new(dht.with_options(options), DHT_PATIENCE))
+        }));
         #[cfg(feature = "relays")]
         backends.extend(relays.into_iter().map(backend));
         if backends.is_empty() {

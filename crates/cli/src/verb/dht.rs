@@ -2,9 +2,9 @@
 //!
 //! Separate as every verb is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mainstay::dht::{Dht, GetError, Id, PingError, PutError, RemoteNode, SampleConfig};
+use mainstay::dht::{AskOptions, Dht, GetError, Id, PingError, PutError, RemoteNode, SampleConfig};
 use serde_json::{Value, json};
 
 use super::node::joined;
@@ -20,7 +20,7 @@ pub(crate) async fn run(common: &Options, verb: &DhtVerb) -> Result<(), Failure>
     if let DhtVerb::Sample(wanted) = verb {
         return sample(common, &dht, wanted).await;
     }
-    let answer = network::within(common, "the DHT", answer(&dht, verb)).await??;
+    let answer = network::within(common, "the DHT", answer(common, &dht, verb)).await??;
     let nothing = answer.as_object().is_some_and(|answer| {
         answer.values().all(|value| value.as_array().is_some_and(Vec::is_empty))
     });
@@ -30,8 +30,12 @@ pub(crate) async fn run(common: &Options, verb: &DhtVerb) -> Result<(), Failure>
     show(common, &answer)
 }
 
-async fn answer(dht: &Dht, verb: &DhtVerb) -> Result<Value, Failure> {
+async fn answer(common: &Options, dht: &Dht, verb: &DhtVerb) -> Result<Value, Failure> {
+    let began = Instant::now();
     dht.ready().await;
+    let left = common.timeout.saturating_sub(began.elapsed());
+    let deadline = Some(network::before(left));
+    let dht = &dht.with_options(AskOptions { deadline, ..AskOptions::default() });
     match verb {
         DhtVerb::Ping { address } => {
             let pong = dht

@@ -124,3 +124,32 @@ fn failed(error: PutError) -> PublishResult {
 fn timestamp(item: Box<MutableItem>) -> Option<Timestamp> {
     u64::try_from(item.seq()).ok().map(Timestamp::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use mainstay_keys::Keypair;
+
+    use crate::{Client, Policy};
+
+    #[tokio::test]
+    async fn a_search_ends_at_its_deadline_with_what_is_known_by_then() {
+        // A network of one host that never says a word, and a client that would wait for it for a day.
+        let deaf = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let host = deaf.local_addr().expect("an address");
+        let client = Client::builder()
+            .no_default_network()
+            .bootstrap(&[host.to_string()])
+            .dht(|node| node.deadline(Duration::from_secs(86_400)))
+            .dht_request_timeout(Duration::from_secs(86_400))
+            .dht_deadline(Duration::from_millis(100))
+            .build()
+            .expect("a client");
+        let key = Keypair::random().public_key();
+        let error = client.resolve_with(&key, Policy::MostRecent).await.expect_err("nobody spoke");
+        // The word of the node, and not that it was given up on.
+        assert!(format!("{error:?}").contains("NoAnswer { asked: 1 }"), "{error:?}");
+    }
+}
