@@ -4,8 +4,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use mainstay_dht_proto::{Ask, Config, Outcome};
+use mainstay_dht_proto::{Ask, AskOptions, Config, Outcome};
 use mainstay_krpc::item::MutableItem;
+use mainstay_tests::internet::Spending;
 
 use crate::crowd::Crowd;
 use crate::swarm::{get_of, keypair};
@@ -24,6 +25,10 @@ pub(crate) struct Costs {
     /// From the ask to the quorum of a put.
     quorum: Vec<Duration>,
     messages: Vec<usize>,
+    /// Where the messages of puts went.
+    spent: Vec<Spending>,
+    /// How many copies the crowd holds of each.
+    copies: Vec<usize>,
     pub(crate) succeeded: usize,
 }
 
@@ -57,16 +62,36 @@ impl Costs {
         let mut costs = Self::default();
         for number in numbers {
             let ask = Ask::PutMutable { item: nth(number), cas: None };
-            let (outcome, report, sent) = crowd.ask(client, ask);
+            let traced = AskOptions { traced: true, ..AskOptions::default() };
+            let (outcome, report, sent) = crowd.ask_with(client, ask, traced);
             let Outcome::Put(Ok(put)) = outcome else { continue };
             costs.succeeded += 1;
             costs.first.push(put.first_stored);
             costs.quorum.extend(put.quorum);
             costs.all.push(report.elapsed);
             costs.messages.push(sent);
+            costs.spent.push(Spending::of(crowd.events(client)));
+            costs.copies.push(crowd.copies(&nth(number)));
         }
         costs.tell("put");
+        costs.tell_spent();
         costs
+    }
+
+    /// Shown with `--nocapture`.
+    fn tell_spent(&self) {
+        let mean = |part: fn(&Spending) -> usize| {
+            self.spent.iter().map(part).sum::<usize>() as f64 / self.spent.len().max(1) as f64
+        };
+        println!(
+            "     queries for a token {:.1}, that led on {:.1}, in vain {:.1}; stores on the way {:.1}, at the end {:.1}",
+            mean(|spent| spent.tokens),
+            mean(|spent| spent.leading),
+            mean(|spent| spent.vain),
+            mean(|spent| spent.early),
+            mean(|spent| spent.late),
+        );
+        println!("     copies {:?}", self.copies);
     }
 
     /// Shown with `--nocapture`.

@@ -10,7 +10,7 @@ use mainstay_krpc::Id;
 use mainstay_krpc::item::MutableItem;
 use mainstay_sim::Dice;
 
-use super::{Floor, Path, Terrain, World};
+use super::{Floor, Path, Spending, Terrain, World};
 
 /// One row of a table: where, and how often.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +62,8 @@ pub struct Figures {
     pub put_answering: Quantiles,
     /// The time spent on waiting for silent nodes before the quorum.
     pub put_stalling: Quantiles,
+    /// Where the packets of the puts went.
+    pub spent: Vec<Spending>,
     /// What nobody can be quicker than: who knows the holders, who asks everybody at once, who has as many in flight
     /// as the node but none of them silent. Empty unless [asked for](Series::floors).
     pub floors: [Quantiles; 3],
@@ -140,14 +142,9 @@ impl Series {
         for number in 0..self.trials {
             pair.world.net.run_for(pair.dice.exponential(Duration::from_secs(5)));
             let item = pair.item(number);
-            tally.put(
-                pair.world.ask(
-                    pair.writer,
-                    Ask::PutMutable { item: item.clone(), cas: None },
-                    true,
-                ),
-                quorum,
-            );
+            let ask = Ask::PutMutable { item: item.clone(), cas: None };
+            let (outcome, _, events) = pair.world.ask(pair.writer, ask, true);
+            tally.put(outcome, &events, quorum);
             pair.world.net.run_for(pair.dice.exponential(Duration::from_secs(5)));
             if self.floors && number % 10 == 9 {
                 let width = adjust(Config::default()).concurrency;
@@ -216,23 +213,21 @@ struct Tally {
     floors: Vec<Floor>,
     get_paths: Vec<Path>,
     put_paths: Vec<Path>,
+    spent: Vec<Spending>,
     asked: usize,
     vain: usize,
 }
 
 impl Tally {
-    fn put(
-        &mut self,
-        (outcome, report, events): (Outcome, LookupReport, Vec<(Duration, Event)>),
-        quorum: usize,
-    ) {
+    fn put(&mut self, outcome: Outcome, events: &[(Duration, Event)], quorum: usize) {
         self.puts += 1;
         let Outcome::Put(Ok(put)) = outcome else { return };
         self.first_ack.push(millis(put.first_stored));
         self.quorum.extend(put.quorum.map(millis));
-        let sent = report.queried + put.stored + put.refused.len() + put.timed_out;
-        self.put_paths.extend(Path::to_stored(&events, quorum));
-        self.put_packets.push(count(sent));
+        let spending = Spending::of(events.iter().map(|(_, event)| event));
+        self.put_paths.extend(Path::to_stored(events, quorum));
+        self.put_packets.push(count(spending.total()));
+        self.spent.push(spending);
     }
 
     fn get(
@@ -271,6 +266,7 @@ impl Tally {
             put_hops: hops(&self.put_paths),
             put_answering: answering(&self.put_paths),
             put_stalling: stalling(&self.put_paths),
+            spent: self.spent,
             found: count(self.first_value.len()) / count(self.gets.max(1)),
             stored: count(self.quorum.len()) / count(self.puts.max(1)),
             recall: self.recalls.iter().sum::<f64>() / count(self.recalls.len().max(1)),

@@ -132,6 +132,7 @@ fn measure(options: &Options) -> Result<(), String> {
         println!("\n{growth}");
     }
     println!("\n{}", page::floors(&results));
+    println!("{}", page::spent(&results));
     if let Some(memory) = page::peak_memory() {
         println!("peak memory {memory}");
     }

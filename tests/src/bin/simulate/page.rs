@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use mainstay_tests::internet::{Figures, Quantiles};
+use mainstay_tests::internet::{Figures, Quantiles, Spending};
 
 use crate::plots::charts;
 use crate::sweep::{Row, Sweep};
@@ -115,6 +115,7 @@ pub(crate) fn write(docs: &Path, results: &[(Row, Figures)]) -> io::Result<()> {
     }
     page = between(&page, "path", &paths(results))?;
     page = between(&page, "floor", &floors(results))?;
+    page = between(&page, "spent", &spent(results))?;
     let nodes: Vec<_> = results.iter().filter(|(row, _)| row.sweep == Sweep::Nodes).collect();
     if let Some(growth) = Growth::of(&nodes) {
         page = between(&page, "growth", &growth.to_string())?;
@@ -208,6 +209,31 @@ pub(crate) fn floors(results: &[(Row, Figures)]) -> String {
         ));
     }
     text
+}
+
+/// Where the packets of a put go, means.
+pub(crate) fn spent(results: &[(Row, Figures)]) -> String {
+    let mut text = "| nodes | for a token | that led on | in vain | stores on the way | stores at the end | all |\n\
+                    |---:|---:|---:|---:|---:|---:|---:|\n"
+        .to_owned();
+    for (row, figures) in results.iter().filter(|(row, _)| row.sweep == Sweep::Nodes) {
+        let parts: [fn(&Spending) -> usize; 6] = [
+            |spent| spent.tokens,
+            |spent| spent.leading,
+            |spent| spent.vain,
+            |spent| spent.early,
+            |spent| spent.late,
+            Spending::total,
+        ];
+        let cells = parts.map(|part| format!("{:.1}", mean(&figures.spent, part)));
+        text.push_str(&format!("| {} | {} |\n", row.label, cells.join(" | ")));
+    }
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few hundred puts of a few hundred packets")]
+fn mean(spent: &[Spending], part: fn(&Spending) -> usize) -> f64 {
+    spent.iter().map(part).sum::<usize>() as f64 / spent.len().max(1) as f64
 }
 
 #[cfg(test)]
