@@ -8,6 +8,8 @@ use std::time::Duration;
 #[cfg(feature = "dht")]
 use mainstay_dht::{AskOptions, Dht, DhtBuilder};
 #[cfg(feature = "relays")]
+use mainstay_relay::HttpClient;
+#[cfg(feature = "relays")]
 use mainstay_relay::protocol::{RelayUrlError as InvalidRelayUrl, parse_relay_url};
 #[cfg(feature = "relays")]
 use url::Url;
@@ -53,6 +55,8 @@ pub struct ClientBuilder {
     relays: Option<Vec<Url>>,
     #[cfg(feature = "relays")]
     relay_timeout: Duration,
+    #[cfg(feature = "relays")]
+    relay_http: Option<HttpClient>,
     cache_size: usize,
     cache: Option<Arc<dyn Cache>>,
     freshness: Freshness,
@@ -70,6 +74,8 @@ impl Default for ClientBuilder {
             relays: Some(default_relays()),
             #[cfg(feature = "relays")]
             relay_timeout: DEFAULT_RELAY_TIMEOUT,
+            #[cfg(feature = "relays")]
+            relay_http: None,
             cache_size: DEFAULT_CACHE_SIZE,
             cache: None,
             freshness: Freshness::default(),
@@ -237,6 +243,17 @@ impl ClientBuilder {
         self
     }
 
+    /// Asks relays over an HTTP client of one's own: its proxies, certificate authorities and headers. Default: one for
+    /// each relay, as [`RelayClient::new`](mainstay_relay::RelayClient::new) makes it.
+    ///
+    /// Redirects and compressed answers are then its matter. What is believed stays the same, and so does how long a
+    /// relay may take and how much of an answer is read.
+    #[cfg(feature = "relays")]
+    pub fn relay_http_client(mut self, http: HttpClient) -> Self {
+        self.relay_http = Some(http);
+        self
+    }
+
     /// How many packets a chain of aliases may lead through, the first counted. Default: 7.
     ///
     /// Limits [`Client::resolve_name`], and each branch of a search for endpoints.
@@ -298,7 +315,8 @@ impl ClientBuilder {
         if relays.is_empty() {
             return Err(BuildError::EmptyListOfRelays);
         }
-        relays.iter().map(|url| RelayBackend::new(url, self.relay_timeout)).collect()
+        let http = || self.relay_http.clone();
+        relays.iter().map(|url| RelayBackend::new(url, self.relay_timeout, http())).collect()
     }
 }
 

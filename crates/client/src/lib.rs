@@ -111,7 +111,7 @@ pub use mainstay_dht as dht;
 pub use mainstay_keys::{Keypair, PublicKey};
 pub use mainstay_packets::{SignedPacket, SignedPacketBuilder, Timestamp};
 #[cfg(feature = "relays")]
-pub use mainstay_relay::protocol::RelayUrlError as InvalidRelayUrl;
+pub use mainstay_relay::{HttpClient, protocol::RelayUrlError as InvalidRelayUrl};
 pub use names::{Hop, NameAnswer, ResolveNameError};
 pub use report::{
     Answer, AnswerOutcome, BackendName, Failure, PublishOutcome, PublishReport, PublishResult,

@@ -1,5 +1,5 @@
 //! A client of one relay: publishes to it and resolves from it, and believes nothing that it cannot verify.
-//! Apart from the protocol because it needs an HTTP library; which one shows nowhere in its types.
+//! Apart from the protocol because it needs an HTTP library; which one shows in [`HttpClient`] alone.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,6 +13,7 @@ mod error;
 mod http;
 
 pub use error::{BuildError, RelayError};
+pub use http::HttpClient;
 use http::{Answer, Http, Request};
 
 /// A client of one relay.
@@ -100,7 +101,27 @@ impl RelayClient {
     pub fn new(url: impl AsRef<str>, options: RelayOptions) -> Result<Self, BuildError> {
         let url = protocol::parse_relay_url(url.as_ref())?;
         let http = Http::new(&url)?;
-        Ok(Self(Arc::new(Relay { name: name(&url), url, options, http })))
+        Ok(Self::over(url, options, http))
+    }
+
+    /// As [`Self::new`], over an HTTP client of one's own: its proxies, certificate authorities and headers.
+    ///
+    /// Redirects and compressed answers are then its matter. What is believed stays the same, and so do the timeouts of
+    /// `options` and how much of an answer is read. Clones of one client may serve many relays.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Url`] if the address is not one of a relay.
+    pub fn with_http(
+        url: impl AsRef<str>,
+        options: RelayOptions,
+        http: HttpClient,
+    ) -> Result<Self, BuildError> {
+        Ok(Self::over(protocol::parse_relay_url(url.as_ref())?, options, Http::from(http)))
+    }
+
+    fn over(url: Url, options: RelayOptions, http: Http) -> Self {
+        Self(Arc::new(Relay { name: name(&url), url, options, http }))
     }
 
     /// The relay's address.

@@ -16,5 +16,5 @@ pub mod protocol;
 mod client;
 
 #[cfg(feature = "client")]
-pub use client::{BuildError, Fetched, RelayClient, RelayError, RelayOptions, Stored};
+pub use client::{BuildError, Fetched, HttpClient, RelayClient, RelayError, RelayOptions, Stored};
 pub use protocol::{Conflict, Policy};

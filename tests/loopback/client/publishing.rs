@@ -102,3 +102,17 @@ async fn two_publishers_that_hammer_one_key_lose_no_update() {
     let stands = relay.packet(keypair.public_key()).expect("it was published");
     assert_eq!(stands.all_resource_records().len(), 20);
 }
+
+#[tokio::test]
+async fn every_relay_is_asked_over_the_http_client_that_was_given() {
+    let keypair = Keypair::random();
+    let relays = [Relay::start(Manner::Honest).await, Relay::start(Manner::Honest).await];
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let http = reqwest::Client::builder().user_agent("somebody/1").build().unwrap();
+    let client = over_relays(&[&relays[0], &relays[1]]).relay_http_client(http).build().unwrap();
+    client.publish(&packet(&keypair, 1), None).await.unwrap();
+    client.resolve_most_recent(&keypair.public_key()).await.unwrap();
+    for relay in relays {
+        assert!(relay.was_always_told("somebody/1"), "{relay:?}");
+    }
+}

@@ -83,6 +83,12 @@ impl Relay {
         self.state().manner = manner;
     }
 
+    /// Whether the head of each request that it has had contains this text; not if there was none.
+    pub(crate) fn was_always_told(&self, text: &str) -> bool {
+        let state = self.state();
+        !state.requests.is_empty() && state.requests.iter().all(|request| request.contains(text))
+    }
+
     /// How many requests of this method it has had.
     pub(crate) fn count(&self, method: &str) -> usize {
         let state = self.state();

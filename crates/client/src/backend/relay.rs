@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_packets::{SignedPacket, Timestamp};
-use mainstay_relay::{Conflict, Policy, RelayClient, RelayError, RelayOptions};
+use mainstay_relay::{Conflict, HttpClient, Policy, RelayClient, RelayError, RelayOptions};
 use url::Url;
 
 use crate::backend::{Backend, End, Find, Finds, Published, Question, Reach};
@@ -30,11 +30,20 @@ pub(crate) struct RelayBackend {
 }
 
 impl RelayBackend {
-    pub(crate) fn new(url: &Url, timeout: Duration) -> Result<Self, BuildError> {
+    /// Over that HTTP client, or one of its own.
+    pub(crate) fn new(
+        url: &Url,
+        timeout: Duration,
+        http: Option<HttpClient>,
+    ) -> Result<Self, BuildError> {
         let publish_timeout = timeout.saturating_mul(PUBLISH_FACTOR);
         let options =
             RelayOptions::default().resolve_timeout(timeout).publish_timeout(publish_timeout);
-        let relay = RelayClient::new(url, options).map_err(BuildError::Relay)?;
+        let relay = match http {
+            Some(http) => RelayClient::with_http(url, options, http),
+            None => RelayClient::new(url, options),
+        };
+        let relay = relay.map_err(BuildError::Relay)?;
         let mut name = url.clone();
         name.set_query(None);
         // Both fail only for addresses without a host, which no relay has.

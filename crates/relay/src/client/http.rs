@@ -4,7 +4,7 @@
 use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
-use reqwest::{Client, RequestBuilder, header::HeaderMap};
+use reqwest::{RequestBuilder, header::HeaderMap};
 use url::Url;
 
 use super::BuildError;
@@ -20,8 +20,17 @@ use browser as platform;
 #[cfg(not(target_family = "wasm"))]
 use native as platform;
 
+/// An HTTP client of one's own, of the version of reqwest that this crate uses.
+pub use reqwest::Client as HttpClient;
+
 /// Connections to one relay.
-pub(super) struct Http(Client);
+pub(super) struct Http(HttpClient);
+
+impl From<HttpClient> for Http {
+    fn from(client: HttpClient) -> Self {
+        Self(client)
+    }
+}
 
 /// What is asked of a relay.
 pub(super) enum Request {

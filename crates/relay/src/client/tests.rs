@@ -59,6 +59,37 @@ async fn resolve_answered<A: AsRef<[u8]> + Send + 'static>(
 }
 
 #[tokio::test]
+async fn an_http_client_of_ones_own_asks_in_its_own_way() {
+    let moved = answer(302, "location: /elsewhere\r\n", b"");
+    let endless = answer(200, "", &[0; 5000]);
+    let mut fake = Fake::answering(vec![found(""), moved, endless]).await;
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_root_certificates(rustls::RootCertStore::empty())
+    .with_no_client_auth();
+    let http = HttpClient::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent("somebody/1")
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let relay = RelayClient::with_http(&fake.url, RelayOptions::default(), http.clone()).unwrap();
+    let resolve = async || relay.resolve(&key(), Policy::CacheFirst, None).await;
+    assert_eq!(resolve().await.unwrap().packet, packet());
+    assert_eq!(fake.next().await.header("user-agent"), Some("somebody/1"));
+    // Its own rule, which follows nowhere; ours, which reads no more than a packet may have.
+    let followed = resolve().await.unwrap_err();
+    assert!(matches!(followed, RelayError::Failed { status: 302, .. }), "{followed:?}");
+    let endless = resolve().await.unwrap_err();
+    assert!(matches!(endless, RelayError::TooLarge { .. }), "{endless:?}");
+    let refused = RelayClient::with_http("no relay", RelayOptions::default(), http);
+    assert!(matches!(refused, Err(BuildError::Url(_))));
+}
+
+#[tokio::test]
 async fn publishing_puts_the_payload_under_the_key() {
     let stored = answer(204, "Pkarr-Dht-Stored-Nodes: 17\r\n", b"");
     let mut fake = Fake::answering(vec![stored]).await;
