@@ -80,7 +80,7 @@ impl Server {
             ipv4: Some(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 6881)),
             addresses: AddressPolicy::Any,
             read_only: false,
-            limits: unlimited(),
+            limits: LimitConfig::unlimited(),
             store: StoreConfig::default(),
             ..Config::default()
         };
@@ -192,17 +192,4 @@ fn id(number: u32) -> Id {
     let mixed = u64::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bytes[..8].copy_from_slice(&mixed.to_be_bytes());
     Id::from_bytes(bytes)
-}
-
-/// One querier asks for everybody.
-fn unlimited() -> LimitConfig {
-    LimitConfig {
-        replies_per_address: u32::MAX,
-        replies_per_network: u32::MAX,
-        replies_per_proven_address: u32::MAX,
-        bytes_per_address: u32::MAX,
-        bytes_per_network: u32::MAX,
-        bytes_in_total: u32::MAX,
-        ..LimitConfig::default()
-    }
 }

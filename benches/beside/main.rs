@@ -41,10 +41,10 @@ const PARTS: [Part; 6] = [
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let quick = words.iter().any(|word| word == "--quick");
-    let chosen: Vec<&String> = words.iter().filter(|word| !word.starts_with("--")).collect();
+    let chosen: Vec<&String> = words.iter().filter(|word| *word != "--quick").collect();
     if let Some(unknown) = chosen.iter().find(|word| PARTS.iter().all(|(name, _)| name != *word)) {
         println!(
-            "{unknown}: no such part; there are server, client, testnet, packets, relay and republish"
+            "{unknown}: no such part; there are server, client, testnet, packets, relay and republish, and --quick"
         );
         return ExitCode::FAILURE;
     }

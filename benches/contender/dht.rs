@@ -27,7 +27,7 @@ impl Started {
             "serve" => {
                 let dht = node(&list(request, "bootstrap"))
                     .server_mode(true)
-                    .limits(unlimited())
+                    .limits(LimitConfig::unlimited())
                     .build()?;
                 dht.ready().await;
                 let address = dht.local_addr().to_string();
@@ -125,19 +125,6 @@ pub(crate) fn seed(index: u64) -> [u8; 32] {
     let mut seed = [0x42; 32];
     seed[..8].copy_from_slice(&index.to_le_bytes());
     seed
-}
-
-/// One load generator asks for everybody.
-fn unlimited() -> LimitConfig {
-    LimitConfig {
-        replies_per_address: u32::MAX,
-        replies_per_network: u32::MAX,
-        replies_per_proven_address: u32::MAX,
-        bytes_per_address: u32::MAX,
-        bytes_per_network: u32::MAX,
-        bytes_in_total: u32::MAX,
-        ..LimitConfig::default()
-    }
 }
 
 fn node(bootstrap: &[String]) -> DhtBuilder {

@@ -10,19 +10,6 @@ use mainstay_krpc::{AnnouncePort, Id, Method};
 use crate::scripted::Bench;
 use crate::serving::{code, prove, token};
 
-/// Budgets without a bound, of which a test narrows one.
-fn boundless() -> LimitConfig {
-    LimitConfig {
-        replies_per_address: u32::MAX,
-        replies_per_network: u32::MAX,
-        replies_per_proven_address: u32::MAX,
-        bytes_per_address: u32::MAX,
-        bytes_per_network: u32::MAX,
-        bytes_in_total: u32::MAX,
-        ..LimitConfig::default()
-    }
-}
-
 /// What a node sent to those that asked it.
 struct Load {
     replies: Vec<(Instant, usize)>,
@@ -69,10 +56,10 @@ fn under_load_the_bytes_sent_stay_within_a_twentieth_of_each_budget() {
     let world: Vec<_> = (1..=200).map(|n| SocketAddr::from(([80, n, 1, 1], 4000))).collect();
     let budget = 4000;
     for (limits, senders) in [
-        (LimitConfig { bytes_per_address: budget, ..boundless() }, &one[..]),
-        (LimitConfig { bytes_per_network: budget, ..boundless() }, &network),
+        (LimitConfig { bytes_per_address: budget, ..LimitConfig::unlimited() }, &one[..]),
+        (LimitConfig { bytes_per_network: budget, ..LimitConfig::unlimited() }, &network),
         // Nobody of them has proven its address, and half is for those who have.
-        (LimitConfig { bytes_in_total: 2 * budget, ..boundless() }, &world),
+        (LimitConfig { bytes_in_total: 2 * budget, ..LimitConfig::unlimited() }, &world),
     ] {
         let load = Load::of(limits, senders);
         let most = f64::from(budget);
@@ -89,13 +76,13 @@ fn under_load_the_bytes_sent_stay_within_a_twentieth_of_each_budget() {
 #[test]
 fn a_budget_of_all_there_is_refuses_nobody_and_one_of_nothing_everybody() {
     let one = [SocketAddr::from(([80, 1, 1, 1], 4000))];
-    assert_eq!(Load::of(boundless(), &one).replies.len(), 2000);
+    assert_eq!(Load::of(LimitConfig::unlimited(), &one).replies.len(), 2000);
     for nothing in [
-        LimitConfig { bytes_per_address: 0, ..boundless() },
-        LimitConfig { bytes_per_network: 0, ..boundless() },
-        LimitConfig { bytes_in_total: 0, ..boundless() },
-        LimitConfig { replies_per_address: 0, ..boundless() },
-        LimitConfig { replies_per_network: 0, ..boundless() },
+        LimitConfig { bytes_per_address: 0, ..LimitConfig::unlimited() },
+        LimitConfig { bytes_per_network: 0, ..LimitConfig::unlimited() },
+        LimitConfig { bytes_in_total: 0, ..LimitConfig::unlimited() },
+        LimitConfig { replies_per_address: 0, ..LimitConfig::unlimited() },
+        LimitConfig { replies_per_network: 0, ..LimitConfig::unlimited() },
     ] {
         let load = Load::of(nothing.clone(), &one);
         assert_eq!((load.replies.len(), load.refused), (0, 2000), "{nothing:?}");

@@ -220,6 +220,23 @@ impl Default for StoreConfig {
     }
 }
 
+impl LimitConfig {
+    /// Without a bound on replies and bytes: for a network of one's own, a test, a load generator that asks for everybody.
+    /// A node on the Internet would amplify whatever forged senders ask.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self {
+            replies_per_address: u32::MAX,
+            replies_per_network: u32::MAX,
+            replies_per_proven_address: u32::MAX,
+            bytes_per_address: u32::MAX,
+            bytes_per_network: u32::MAX,
+            bytes_in_total: u32::MAX,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for LimitConfig {
     fn default() -> Self {
         Self {
