@@ -22,7 +22,8 @@ pub(crate) use llvm::compile_with_counters;
 /// The package of the tests across crates, and which of its binaries count: all but those that talk to other
 /// people's programs.
 const ACROSS_CRATES: &str = "mainstay-tests";
-const BINARIES: [&str; 7] = ["wire", "swarm", "model", "loopback", "caches", "internet", "cli"];
+const BINARIES: [&str; 8] =
+    ["wire", "swarm", "model", "loopback", "caches", "internet", "frugal", "cli"];
 /// What runs no code of a user.
 const LEFT_OUT: [&str; 3] = ["mainstay-benches", "xtask", ACROSS_CRATES];
 
