@@ -13,7 +13,7 @@ use mainstay_packets::{SignedPacket, Timestamp};
 #[cfg(not(target_family = "wasm"))]
 use crate::blocking::ClientBlocking;
 use crate::builder::ClientBuilder;
-use crate::cache::Cache;
+use crate::cache::{Cache, Cached};
 use crate::engine::Engine;
 use crate::error::{PublishError, ResolveError};
 use crate::freshness::{Freshness, Policy};
@@ -177,6 +177,16 @@ impl Client {
     #[must_use]
     pub fn cache(&self) -> Option<&dyn Cache> {
         self.engine.cache.as_deref()
+    }
+
+    /// The packet that the cache has of this key, fresh or not, if it can tell without waiting.
+    ///
+    /// Nothing where it would have to wait, too: then [`Self::resolve_with`] and [`Policy::CacheOnly`] have the answer.
+    /// What is given has been checked as every answer of this client: it is of this key, was not signed hours ahead of
+    /// the clock, and is not older than one that this client has handed out.
+    #[must_use]
+    pub fn peek(&self, key: &PublicKey) -> Option<Cached> {
+        self.engine.peek(key, Timestamp::clock())
     }
 
     /// The rule by which cached packets expire.

@@ -2,6 +2,7 @@
 //!
 //! Separate from `Client` because background work holds this, while a `Client` is only a handle.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) background: Background,
     /// Which relays do well.
     ranking: Mutex<Ranking>,
+    /// Whether the cache has ever refused a packet. It may then hold an older one than was handed out.
+    lags: AtomicBool,
     /// When the ranking began to count.
     begun: Moment,
 }
@@ -58,6 +61,7 @@ impl Engine {
             turns: Turns::default(),
             background,
             ranking: Mutex::new(ranking),
+            lags: AtomicBool::new(false),
             begun: Moment::now(),
         }
     }
@@ -75,15 +79,23 @@ impl Engine {
 
     /// Answers from memory if that takes no waiting.
     pub(crate) fn at_hand(&self, key: &PublicKey, policy: Policy) -> Option<Resolution> {
-        let Peek::Hit(cached) = self.cache.as_ref()?.peek(key) else {
-            return None;
-        };
         let now = Timestamp::clock();
+        let cached = self.peek(key, now)?;
         let verdict = self.freshness.judge(Known::Packet(&cached), now, policy);
+        (verdict == Verdict::Serve).then(|| from_cache(cached))
+    }
+
+    /// What the cache holds, if that takes no waiting and needs no comparison with what was seen.
+    pub(crate) fn peek(&self, key: &PublicKey, now: Timestamp) -> Option<Cached> {
+        // What was seen is compared in `recall` only, for a look into that memory costs more than all of this.
+        if self.lags.load(Ordering::Relaxed) {
+            return None;
+        }
+        let Peek::Hit(cached) = self.cache.as_ref()?.peek(key) else { return None };
         // A cache is trusted to store, not to tell keys apart, nor to know the time.
         let ours = cached.packet.public_key() == *key
             && Freshness::is_plausible(cached.packet.timestamp(), now);
-        (ours && verdict == Verdict::Serve).then(|| from_cache(cached))
+        ours.then_some(cached)
     }
 
     /// Resolves a key as the policy says.
@@ -157,6 +169,10 @@ impl Engine {
             Some(cache) => cache.put(cached).await,
             None => Ok(Put::Stored),
         };
+        if put.is_err() {
+            // Before anybody can be told of the packet, which the cache may hold an elder of.
+            self.lags.store(true, Ordering::Relaxed);
+        }
         // After the cache, so that at no time the cache seems to lag behind what was seen.
         self.seen.note_packet(key, timestamp, now);
         match put {

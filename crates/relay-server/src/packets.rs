@@ -9,7 +9,7 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body as HttpBody;
 use hyper::{HeaderMap, Response};
-use mainstay_client::{Cached, Client, Freshness, Peek, Policy};
+use mainstay_client::{Cached, Client, Freshness, Policy};
 use mainstay_keys::PublicKey;
 use mainstay_packets::{SignedPacket, Timestamp};
 use mainstay_relay::protocol::{self, MAX_PAYLOAD};
@@ -50,19 +50,15 @@ pub(crate) async fn get(
 
 /// The packet in memory, if it is answer enough.
 fn at_hand(client: &Client, key: &PublicKey, policy: protocol::Policy) -> Option<Cached> {
-    let Peek::Hit(cached) = client.cache()?.peek(key) else { return None };
-    suffices(client, key, policy, &cached).then_some(cached)
+    client.peek(key).filter(|cached| suffices(client, policy, cached))
 }
 
-fn suffices(client: &Client, key: &PublicKey, policy: protocol::Policy, cached: &Cached) -> bool {
-    // A cache is trusted to store, not to tell keys apart, nor to know the time.
-    cached.packet.public_key() == *key
-        && Freshness::is_plausible(cached.packet.timestamp(), Timestamp::clock())
-        && match policy {
-            protocol::Policy::CacheOnly => true,
-            protocol::Policy::CacheFirst => client.freshness().is_fresh(cached, Timestamp::clock()),
-            protocol::Policy::NetworkOnly => false,
-        }
+fn suffices(client: &Client, policy: protocol::Policy, cached: &Cached) -> bool {
+    match policy {
+        protocol::Policy::CacheOnly => true,
+        protocol::Policy::CacheFirst => client.freshness().is_fresh(cached, Timestamp::clock()),
+        protocol::Policy::NetworkOnly => false,
+    }
 }
 
 /// The packet that the policy allows, from wherever it must be fetched.
@@ -83,7 +79,7 @@ pub(crate) async fn find(
         Err(error) if policy == protocol::Policy::CacheOnly => return Err(error.into()),
         Err(_) => None,
     };
-    if let Some(cached) = known.as_ref().filter(|known| suffices(client, key, policy, known)) {
+    if let Some(cached) = known.as_ref().filter(|known| suffices(client, policy, known)) {
         return Ok(cached.clone());
     }
     let stale = known.filter(|_| policy == protocol::Policy::CacheFirst);

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use mainstay_keys::{Keypair, PublicKey};
 
 use super::resolve;
+use crate::Timestamp;
 use crate::cache::{Cache, CacheError, Cached, InMemoryCache, Peek, Put};
 use crate::error::ResolveError;
 use crate::freshness::{Freshness, Policy};
@@ -195,4 +196,56 @@ async fn what_the_cache_brings_from_an_earlier_run_counts_as_seen() {
     let error = resolve(&engine, &keypair, Policy::CacheFirst).await.unwrap_err();
     let seen = new.timestamp();
     assert!(matches!(error, ResolveError::Outdated { seen: s, .. } if s == seen), "{error}");
+}
+
+/// A cache that has become full: it gives what it has, and takes nothing more.
+#[derive(Debug)]
+struct Full(Frozen);
+
+#[async_trait]
+impl Cache for Full {
+    fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn peek(&self, key: &PublicKey) -> Peek {
+        self.0.peek(key)
+    }
+
+    async fn get(&self, key: &PublicKey) -> Result<Option<Cached>, CacheError> {
+        self.0.get(key).await
+    }
+
+    async fn put(&self, _: Cached) -> Result<Put, CacheError> {
+        Err(CacheError::new(std::io::Error::from(std::io::ErrorKind::StorageFull)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_did_not_take_the_newest_packet_does_not_bring_back_an_older_one() {
+    let keypair = Keypair::random();
+    let key = keypair.public_key();
+    let old = Cached { packet: packet(&keypair, ago(50), 60), last_seen: ago(1) };
+    let new = packet(&keypair, ago(5), 60);
+    for can_peek in [true, false] {
+        let relay = Arc::new(Scripted::with(std::slice::from_ref(&new)));
+        let cache = Arc::new(Full(Frozen { packet: old.clone(), can_peek }));
+        let engine = engine_with(&[&relay], Some(cache), Freshness::default());
+        assert_eq!(
+            engine.peek(&key, Timestamp::clock()).is_some(),
+            can_peek,
+            "nothing newer is known"
+        );
+        assert_eq!(resolve(&engine, &keypair, Policy::MostRecent).await.unwrap().packet, new);
+        for policy in [Policy::CacheFirst, Policy::StaleWhileRevalidate, Policy::StaleIfError] {
+            assert!(engine.at_hand(&key, policy).is_none(), "{policy:?}");
+            assert_eq!(resolve(&engine, &keypair, policy).await.unwrap().packet, new, "{policy:?}");
+        }
+        let error = resolve(&engine, &keypair, Policy::CacheOnly).await.unwrap_err();
+        assert!(matches!(error, ResolveError::NotCached), "{error}");
+    }
 }
