@@ -100,6 +100,15 @@ impl DhtBuilder {
         self
     }
 
+    /// Listens on this port where it is to be had, else on any free one, a server too: for those who tell others their
+    /// port, or have it forwarded, but would rather run than not.
+    ///
+    /// Also at an address that [`Self::bind`] names with port 0. Counts for nothing where [`Self::port`] is called.
+    pub fn prefer_port(mut self, port: u16) -> Self {
+        self.listen.preferred = Some(port);
+        self
+    }
+
     /// Listens on exactly this address; port 0 takes any free one.
     ///
     /// Once this is called, the family of the other kind is off unless this is called for it, too.
@@ -298,8 +307,7 @@ impl DhtBuilder {
     ///
     /// If the caller's tokio runtime was built without I/O or without time.
     pub fn build(self) -> Result<Dht, BuildError> {
-        let (literal, names) = split(&self.bootstrap)?;
-        self.config.limits.check()?;
+        let (literal, names) = self.checked()?;
         let seed = match self.seed {
             Some(seed) => seed,
             None => fresh_seed()?,
@@ -325,6 +333,22 @@ impl DhtBuilder {
         let state = self.state.clone();
         let plan = Plan { config: self.config.clone(), literal, names, seed, state };
         self.start(&runtime, ports, plan, homes)
+    }
+
+    /// Whether [`Self::build`] would refuse the settings for themselves, without a look at the machine: for programs that
+    /// check a configuration before they need it.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Bootstrap`] and [`BuildError::Limits`].
+    pub fn check(&self) -> Result<(), BuildError> {
+        self.checked().map(drop)
+    }
+
+    /// The bootstrap addresses and names, if the settings make sense.
+    fn checked(&self) -> Result<(Vec<SocketAddr>, Vec<Box<str>>), BuildError> {
+        self.config.limits.check()?;
+        split(&self.bootstrap)
     }
 
     /// Starts the node of some sockets.
@@ -422,7 +446,10 @@ fn v6(address: SocketAddr) -> Option<SocketAddrV6> {
 
 #[cfg(test)]
 mod tests {
+    use mainstay_dht_proto::LimitConfig;
+
     use super::split;
+    use crate::{BuildError, Dht};
 
     #[test]
     fn names_wait_for_the_resolver_and_addresses_do_not() {
@@ -431,6 +458,17 @@ mod tests {
         let (literal, names) = split(&list).unwrap();
         assert_eq!(literal.len(), 2);
         assert_eq!(names, ["dht.example.org:6881".into()]);
+    }
+
+    #[test]
+    fn what_is_checked_is_what_would_be_refused() {
+        let builder = Dht::builder();
+        assert!(builder.check().is_ok());
+        let refused = builder.clone().bootstrap(&["dht.example.org"]).check();
+        assert!(matches!(refused, Err(BuildError::Bootstrap { .. })), "{refused:?}");
+        let limits = LimitConfig { remembered: 0, ..LimitConfig::default() };
+        let refused = builder.limits(limits).check();
+        assert!(matches!(refused, Err(BuildError::Limits(_))), "{refused:?}");
     }
 
     #[test]

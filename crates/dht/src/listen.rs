@@ -16,6 +16,8 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 pub(crate) struct Listen {
     /// The port that the caller insists on.
     pub(crate) port: Option<u16>,
+    /// The port that the caller would like, and does without where it is taken.
+    pub(crate) preferred: Option<u16>,
     pub(crate) ipv4: bool,
     pub(crate) ipv6: bool,
     pub(crate) receive_buffer: Option<usize>,
@@ -49,6 +51,7 @@ impl Default for Listen {
     fn default() -> Self {
         Self {
             port: None,
+            preferred: None,
             ipv4: true,
             ipv6: true,
             receive_buffer: Some(RECEIVE_BUFFER),
@@ -94,7 +97,7 @@ impl Listen {
     fn open_exact(&self) -> Result<Ports, BuildError> {
         let mut ports = Ports { ipv4: None, ipv6: None };
         for address in &self.exact {
-            let port = || self.try_open(*address).map_err(|source| refused(*address, source));
+            let port = || self.open_preferred(*address).map_err(|source| refused(*address, source));
             match address {
                 SocketAddr::V4(_) if self.ipv4 => ports.ipv4 = Some(port()?),
                 SocketAddr::V6(_) if self.ipv6 => ports.ipv6 = Some(port()?),
@@ -108,12 +111,15 @@ impl Listen {
     fn open_any(&self, server: bool) -> Result<Ports, BuildError> {
         let mut ports = Ports { ipv4: None, ipv6: None };
         if self.ipv4 {
-            ports.ipv4 = self.open_one(Ipv4Addr::UNSPECIFIED.into(), DEFAULT_PORT, server)?;
+            let preferred = self.preferred.unwrap_or(DEFAULT_PORT);
+            ports.ipv4 = self.open_one(Ipv4Addr::UNSPECIFIED.into(), preferred, server)?;
         }
         if self.ipv6 {
             // Both families on one port, where the caller left the choice to us.
-            let preferred =
-                ports.ipv4.as_ref().map_or(DEFAULT_PORT, |port| port.local_addr().port());
+            let preferred = ports
+                .ipv4
+                .as_ref()
+                .map_or(self.preferred.unwrap_or(DEFAULT_PORT), |port| port.local_addr().port());
             ports.ipv6 = self.open_one(Ipv6Addr::UNSPECIFIED.into(), preferred, server)?;
         }
         Ok(ports)
@@ -127,7 +133,10 @@ impl Listen {
         server: bool,
     ) -> Result<Option<Port>, BuildError> {
         // Port 0 in both families means one free port for both, if there is one.
-        let insists = self.port.is_some_and(|port| port != 0) || (server && self.port.is_none());
+        let insists = match self.port {
+            Some(port) => port != 0,
+            None => server && self.preferred.is_none(),
+        };
         let first = match self.port {
             Some(0) if host.is_ipv4() || !self.ipv4 => 0,
             Some(0) | None => preferred,
@@ -145,6 +154,19 @@ impl Listen {
             Err(error) if is_family_missing(&error) => Ok(None),
             Err(source) => Err(refused(address, source)),
         }
+    }
+
+    /// On the preferred port, where the address names none and it is not taken.
+    fn open_preferred(&self, address: SocketAddr) -> io::Result<Port> {
+        if let Some(preferred) =
+            self.preferred.filter(|_| address.port() == 0 && self.port.is_none())
+        {
+            match self.try_open(SocketAddr::new(address.ip(), preferred)) {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+                opened => return opened,
+            }
+        }
+        self.try_open(address)
     }
 
     fn try_open(&self, address: SocketAddr) -> io::Result<Port> {
@@ -179,6 +201,27 @@ mod tests {
         assert!(
             matches!(second.open(false), Err(BuildError::Bind { address, .. }) if address == taken)
         );
+    }
+
+    #[test]
+    fn a_preferred_port_is_taken_where_it_is_free_and_is_no_condition_of_a_server() {
+        let _entered = current_or_background().unwrap().enter();
+        let holder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let taken = holder.local_addr().unwrap().port();
+        let open = |at: &str| {
+            let mut listen = Listen { preferred: Some(taken), ..Listen::default() };
+            listen.bind(at.parse().unwrap());
+            listen.open(true).unwrap().ipv4.unwrap().local_addr().port()
+        };
+        assert_ne!(open("127.0.0.1:0"), taken);
+        // Where loopback has many addresses, nobody else is at this one.
+        if cfg!(target_os = "linux") {
+            assert_eq!(open("127.83.41.7:0"), taken);
+        }
+        let everywhere = Listen { preferred: Some(taken), ..Listen::default() };
+        assert_ne!(everywhere.open(true).unwrap().ipv4.unwrap().local_addr().port(), taken);
+        let insisting = Listen { port: Some(taken), ..everywhere };
+        assert!(matches!(insisting.open(true), Err(BuildError::Bind { .. })));
     }
 
     #[test]

@@ -274,6 +274,7 @@ impl Config {
         let config: Self =
             toml::from_str(text).map_err(|error| ConfigError::value(text, &error))?;
         config.check()?;
+        config.check_node()?;
         Ok(config)
     }
 
@@ -349,6 +350,14 @@ impl Config {
             (
                 cache.minimum_ttl <= cache.maximum_ttl,
                 "[cache] minimum_ttl must not be above maximum_ttl",
+            ),
+            (
+                cache.size > 0 || cache.path.is_none() || cache.engine == Engine::Memory,
+                "[cache] size is 0 and there is a path: a store of nothing; leave the path out",
+            ),
+            (
+                self.mainline.request_timeout_seconds > 0,
+                "[mainline] request_timeout_seconds must be at least 1",
             ),
             (
                 cache.path.is_some() || !matches!(cache.engine, Engine::Lmdb | Engine::Disk),

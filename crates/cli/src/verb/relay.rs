@@ -107,6 +107,7 @@ fn configuration(common: &Options, relay: &Relay) -> Result<Config, Failure> {
         config.http.port = listen.port();
         if relay.config.is_none() {
             config.mainline.bind = Some(listen.ip());
+            config.mainline.port = Some(0);
         }
     }
     if let Some(address) = relay.dht_listen {

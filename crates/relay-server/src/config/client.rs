@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_client::dht::{DhtBuilder, LimitConfig};
+use mainstay_client::dht::{DEFAULT_PORT, Dht, DhtBuilder, LimitConfig};
 use mainstay_client::{Cache, Client, ClientBuilder};
 
 use super::{CacheConfig, Config, ConfigError, Engine};
@@ -45,7 +45,7 @@ impl Config {
         let CacheConfig { path, engine, .. } = &self.cache;
         let Some(folder) = path.as_ref().filter(|_| self.is_durable()) else { return Ok(None) };
         std::fs::create_dir_all(folder)
-            .map_err(|source| ConfigError::Read { path: folder.clone(), source })?;
+            .map_err(|source| ConfigError::Folder { path: folder.clone(), source })?;
         let is_lmdb = match engine {
             Engine::Lmdb => true,
             Engine::Auto => !cfg!(feature = "disk-cache"),
@@ -87,14 +87,20 @@ impl Config {
             .bytes(BYTES_A_PACKET.saturating_mul(self.cache.size as u64))
     }
 
-    /// Whether packets outlive the process.
+    /// Whether packets outlive the process; a store of no packets keeps none.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        match self.cache.engine {
+        let is_on_disk = match self.cache.engine {
             Engine::Auto => self.cache.path.is_some(),
             Engine::Memory => false,
             Engine::Lmdb | Engine::Disk => true,
-        }
+        };
+        is_on_disk && self.cache.size > 0
+    }
+
+    /// Whether the DHT node would be refused whatever machine it is to run on.
+    pub(super) fn check_node(&self) -> Result<(), ConfigError> {
+        self.node(Dht::builder()).check().map_err(ConfigError::Node)
     }
 
     /// What the DHT node may send to strangers: `limits`, with what this configuration says of them.
@@ -116,6 +122,9 @@ impl Config {
             node = node.bind(SocketAddr::new(address, mainline.port.unwrap_or(0)));
         } else if let Some(port) = mainline.port {
             node = node.port(port);
+        }
+        if mainline.port.is_none() {
+            node = node.prefer_port(DEFAULT_PORT);
         }
         if mainline.bind.is_none() && !mainline.ipv6 {
             node = node.no_ipv6();

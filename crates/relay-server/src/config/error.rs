@@ -20,6 +20,17 @@ pub enum ConfigError {
         /// What the system says.
         source: io::Error,
     },
+    /// The folder of the store does not exist and cannot be made.
+    #[error("cannot make the folder {}", path.display())]
+    Folder {
+        /// Which folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The DHT node cannot be what `[mainline]` says.
+    #[error("[mainline] cannot be used")]
+    Node(#[source] mainstay_client::dht::BuildError),
     /// The text is not TOML, or a value is not of its key's kind.
     #[error("line {line}: {reason}")]
     Value {

@@ -119,3 +119,25 @@ fn paths_are_taken_from_the_folder_of_the_file() {
     let missing = Config::load(&folder.path().join("none.toml")).unwrap_err();
     assert!(matches!(missing, ConfigError::Read { .. }));
 }
+
+#[test]
+fn what_no_relay_could_start_or_work_with_is_refused_before_it_starts() {
+    for (text, part) in [
+        ("[mainline]\nbootstrap = ['node.example']", "[mainline]"),
+        ("[mainline]\nbootstrap = ['node.example:6881', '[::1]']", "[mainline]"),
+        ("[mainline]\nrequest_timeout_seconds = 0", "request_timeout_seconds"),
+        ("[cache]\nsize = 0\npath = 'store'", "size is 0"),
+        ("[cache]\nengine = 'disk'", "needs a path"),
+    ] {
+        let error = Config::parse(text).unwrap_err();
+        assert!(error.to_string().contains(part), "{text:?} is answered with {error}");
+    }
+    for text in [
+        "[mainline]\nbootstrap = ['node.example:6881', '[::1]:1', '192.0.2.1:1']",
+        "[mainline]\nbootstrap = []",
+        "[cache]\nsize = 0",
+        "[cache]\nsize = 0\npath = 'store'\nengine = 'memory'",
+    ] {
+        assert!(!Config::parse(text).unwrap().is_durable(), "{text:?}");
+    }
+}
