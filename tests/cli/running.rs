@@ -37,6 +37,59 @@ fn the_first_line_of_each_has_what_scripts_need() {
     assert!(first["dht"].as_str().unwrap().starts_with("127.0.0.1:"));
 }
 
+/// The addresses of the sockets that a process has for UDP.
+#[cfg(target_os = "linux")]
+fn udp_sockets(process: u32) -> Vec<String> {
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    let sockets: Vec<_> = files
+        .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+        .filter_map(|file| {
+            Some(file.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+        })
+        .collect();
+    let mut addresses = Vec::new();
+    for table in ["udp", "udp6"] {
+        // A system without IPv6 has no such table.
+        let lines =
+            std::fs::read_to_string(format!("/proc/{process}/net/{table}")).unwrap_or_default();
+        for line in lines.lines().skip(1) {
+            let words: Vec<_> = line.split_whitespace().collect();
+            if sockets.iter().any(|socket| socket == words[9]) {
+                addresses.push(words[1].to_owned());
+            }
+        }
+    }
+    addresses
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_test_network_listens_on_loopback_alone() {
+    let (testnet, _) = Running::start(&["testnet", "--nodes", "3"]);
+    let sockets = udp_sockets(testnet.id());
+    assert_eq!(sockets.len(), 4, "three nodes and the relay's: {sockets:?}");
+    // 127.0.0.1, as the kernel writes it on this machine.
+    let loopback = format!("{:08X}:", u32::from_ne_bytes([127, 0, 0, 1]));
+    assert!(sockets.iter().all(|address| address.starts_with(&loopback)), "{sockets:?}");
+}
+
+#[test]
+fn a_relay_without_a_port_for_its_node_starts_where_the_usual_one_is_taken() {
+    // Whether we hold it or somebody else does: it is taken.
+    let _usual = std::net::UdpSocket::bind("127.0.0.1:6881");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("relay.toml");
+    for node in ["bind = '127.0.0.1'", "ipv6 = false"] {
+        let text =
+            format!("[http]\nport = 0\nbind = ['127.0.0.1']\n[mainline]\nbootstrap = []\n{node}\n");
+        std::fs::write(&file, text).unwrap();
+        let (relay, first) = Running::start(&["relay", "--config", file.to_str().unwrap()]);
+        let dht = first["dht"].as_str().unwrap();
+        assert!(!dht.ends_with(":6881"), "{dht}");
+        assert!(relay.end("TERM").0.success());
+    }
+}
+
 #[test]
 fn nodes_started_one_by_one_are_a_network_that_stores_and_finds() {
     let (_first, line) = Running::start(&["node", "--listen", "127.0.0.1:0", "--no-bootstrap"]);

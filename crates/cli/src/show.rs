@@ -176,10 +176,11 @@ fn foot(text: &mut String, packet: &SignedPacket) {
     let (timestamp, size) = (packet.timestamp(), packet.as_bytes().len());
     let _ = writeln!(
         text,
-        ";; SIGNED: {} ({timestamp}) by {}\n;; PACKET SIZE: {size} bytes, {} of 1000 for the records",
+        ";; SIGNED: {} ({timestamp}) by {}\n;; PACKET SIZE: {size} bytes, {} of {} for the records",
         timestamp.to_rfc3339(),
         packet.public_key(),
         packet.encoded_packet().len(),
+        SignedPacket::MAX_STORED_DNS_BYTES,
     );
 }
 

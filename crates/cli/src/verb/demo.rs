@@ -14,7 +14,7 @@ use crate::show::{self, Question};
 use crate::{output, progress::Progress};
 
 use super::resolve;
-use super::testnet::Network;
+use super::testnet::{LOOPBACK, Network};
 
 /// How many nodes the demo runs.
 const NODES: usize = 50;
@@ -136,7 +136,7 @@ async fn publish_and_resolve(
 fn client(network: &Network, dht: bool, relay: bool) -> Result<Client, Failure> {
     let mut builder = Client::builder().no_default_network();
     if dht {
-        builder = builder.bootstrap(&network.testnet.bootstrap);
+        builder = builder.bootstrap(&network.testnet.bootstrap).dht(|node| node.bind(LOOPBACK));
     }
     if relay {
         builder = builder

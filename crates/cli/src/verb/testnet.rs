@@ -2,6 +2,8 @@
 //!
 //! Separate as every verb is; the demo runs on the same network.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use mainstay::Client;
 use mainstay::dht::Testnet;
 use mainstay_relay_server::RelayServer;
@@ -12,6 +14,9 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::progress::Progress;
+
+/// Any free port that nobody outside this machine can reach.
+pub(crate) const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// What `testnet` prints first with `--json`.
 #[derive(Debug, Serialize)]
@@ -36,11 +41,12 @@ impl Network {
         let client = Client::builder()
             .no_default_network()
             .bootstrap(&testnet.bootstrap)
+            .dht(|node| node.bind(LOOPBACK))
             .build()
             .map_err(|error| Failure::local("cannot start the relay's node", error))?;
         let relay = RelayServer::builder(client)
             .no_rate_limits()
-            .bind(([127, 0, 0, 1], 0).into())
+            .bind(LOOPBACK)
             .await
             .map_err(|error| Failure::local("cannot start the relay", error))?;
         Ok(Self { testnet, relay })
