@@ -11,7 +11,8 @@ use mainstay_client::{Cached, ConcurrencyError, Freshness, PublishError, Resolve
 use mainstay_keys::PublicKeyError;
 use mainstay_packets::{SignedPacket, Timestamp, VerifyError};
 use mainstay_relay::protocol::{
-    self, Conflict, EntityTag, NO_STORE, UnknownPolicy, cache_control, header, seconds_until_retry,
+    self, Conflict, EntityTag, NO_STORE, Policy, REVALIDATE, UnknownPolicy, cache_control, header,
+    seconds_until_retry,
 };
 use thiserror::Error;
 
@@ -51,7 +52,7 @@ pub(crate) enum Refusal {
     Broken,
     #[error("If-Match is neither a timestamp in microseconds nor one entity tag")]
     Condition,
-    #[error("the packet that If-Match names is not the present one")]
+    #[error("what If-Match or If-None-Match says of the present packet does not hold")]
     Unmatched,
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -84,10 +85,18 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// The answer that tells why.
     pub(crate) fn into_response(self) -> Response<Body> {
+        let mut response = text(self.status(), &format!("{self}\n"));
+        self.mark(&mut response);
+        tracing::debug!(status = self.status().as_u16(), reason = %self, "refused");
+        response
+    }
+
+    /// Gives an answer that tells why, whatever its words, the status and the headers that programs go by.
+    pub(crate) fn mark(&self, response: &mut Response<Body>) {
         let status = self.status();
-        let mut response = text(status, &format!("{self}\n"));
+        *response.status_mut() = status;
         let headers = response.headers_mut();
-        match &self {
+        match self {
             Self::Resolve(ResolveError::NotAPacket { seq, .. }) => {
                 headers.insert(header::INVALID_SEQ, HeaderValue::from(*seq));
             }
@@ -100,8 +109,6 @@ impl Refusal {
             }
             _ => {}
         }
-        tracing::debug!(status = status.as_u16(), reason = %self, "refused");
-        response
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -157,9 +164,16 @@ pub(crate) fn stored(nodes: usize) -> Response<Body> {
 }
 
 /// 200 with the packet, or 304 when it is `unchanged`; the headers are the same.
-pub(crate) fn packet(cached: &Cached, freshness: Freshness, unchanged: bool) -> Response<Body> {
+///
+/// An answer to [`Policy::NetworkOnly`] may be kept, but is to be asked about again each time: whoever wants what the network
+/// has now must not be given what a cache on the way kept for somebody else.
+pub(crate) fn packet(
+    cached: &Cached,
+    freshness: Freshness,
+    policy: Policy,
+    unchanged: bool,
+) -> Response<Body> {
     let Cached { packet, last_seen } = cached;
-    let remaining = remaining(cached, freshness);
     let (status, body) = if unchanged {
         (StatusCode::NOT_MODIFIED, Bytes::new())
     } else {
@@ -169,7 +183,12 @@ pub(crate) fn packet(cached: &Cached, freshness: Freshness, unchanged: bool) -> 
     let headers = response.headers_mut();
     headers.reserve(10);
     headers.insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static(protocol::CONTENT_TYPE));
-    insert(headers, header::CACHE_CONTROL, &cache_control(remaining));
+    match policy {
+        Policy::NetworkOnly => insert(headers, header::CACHE_CONTROL, REVALIDATE),
+        Policy::CacheOnly | Policy::CacheFirst => {
+            insert(headers, header::CACHE_CONTROL, &cache_control(remaining(cached, freshness)));
+        }
+    }
     insert(headers, header::ETAG, &EntityTag::of(packet).to_string());
     insert(headers, header::LAST_MODIFIED, &packet.timestamp().format_http_date());
     insert(headers, header::MEMENTO_DATETIME, &last_seen.format_http_date());

@@ -45,7 +45,7 @@ pub(crate) async fn get(
         None => Box::pin(find(relay, settings, source, &key, policy)).await?,
     };
     let unchanged = not_modified(&cached.packet, headers);
-    Ok(answer::packet(&cached, relay.client.freshness(), unchanged))
+    Ok(answer::packet(&cached, relay.client.freshness(), policy, unchanged))
 }
 
 /// The packet in memory, if it is answer enough.

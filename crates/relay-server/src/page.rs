@@ -13,11 +13,12 @@ use hyper::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use mainstay_relay::protocol::Policy;
 
 use crate::answer::{self, Refusal};
 use crate::body::Body;
 use crate::limits::Source;
-use crate::packets::parse_key;
+use crate::packets::{self, parse_key};
 use crate::records::{self, View};
 use crate::route::parameter;
 use crate::service::Question;
@@ -56,21 +57,27 @@ pub(crate) async fn answer(
             .await
             .map_or_else(Outcome::Refused, |view| Outcome::Found(Box::new(view)))
     };
-    let status = match &outcome {
-        Outcome::Refused(refusal) => refusal.status(),
-        Outcome::Welcome | Outcome::Found(_) => StatusCode::OK,
-    };
     let page = html::page(&asked, &outcome, gauges(question.relay));
     let mut response = answer::document("text/html; charset=utf-8", page);
-    *response.status_mut() = status;
+    match outcome {
+        Outcome::Refused(refusal) => refusal.mark(&mut response),
+        Outcome::Welcome | Outcome::Found(_) => {}
+    }
     secure(&mut response);
     Ok(response)
 }
 
+/// What the network has; where it may not be asked, what is at hand, as a `GET` would have it.
 async fn look_up(question: &Question<'_>, source: &Source, asked: &str) -> Result<View, Refusal> {
     let key = parse_key(asked)?;
     let (relay, settings) = (question.relay, question.settings);
-    let (cached, nodes) = records::with_holders(relay, settings, source, &key).await?;
+    let (cached, nodes) = match records::with_holders(relay, settings, source, &key).await {
+        Err(refusal @ (Refusal::TooMany { .. } | Refusal::Busy)) => {
+            let at_hand = packets::find(relay, settings, source, &key, Policy::CacheOnly).await;
+            (at_hand.map_err(|_nothing| refusal)?, None)
+        }
+        found => found?,
+    };
     Ok(View::new(relay, &cached, nodes))
 }
 

@@ -31,7 +31,7 @@ mod value;
 
 pub mod header;
 
-pub use cache::{BYPASS, NO_STORE, cache_control, max_age};
+pub use cache::{BYPASS, NO_STORE, REVALIDATE, cache_control, max_age};
 pub use condition::{EntityTag, Expected, IfNoneMatch, MalformedTag, changed_since, if_match};
 pub use conflict::Conflict;
 pub use path::{HEALTH_PATH, PACKET_PATHS, RelayUrlError, packet_url, parse_relay_url};

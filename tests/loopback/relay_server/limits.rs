@@ -9,7 +9,7 @@ use mainstay_relay_server::{Config, Peer, RelayServer, RelayService};
 use super::{Relay, header, http, packet};
 
 /// A relay with the limits of this configuration.
-async fn limited(text: &str) -> Relay {
+pub(super) async fn limited(text: &str) -> Relay {
     let config = Config::parse(text).unwrap();
     Relay::start_with(|builder| builder.config(config)).await
 }

@@ -161,3 +161,19 @@ async fn the_requests_of_iroh_are_answered_under_pkarr() {
     let unknown = relay.url(&format!("pkarr/{}", Keypair::random().to_z32()));
     assert_eq!(relay.http.get(unknown).send().await.unwrap().status(), 404);
 }
+
+#[tokio::test]
+async fn the_page_shows_what_is_at_hand_where_the_dht_may_not_be_asked_and_says_when_to_come_back()
+{
+    let relay =
+        super::limits::limited("[rate_limiter]\nuser_dht_quota = '1r/h'\nuser_dht_burst = 1").await;
+    let keypair = Keypair::random();
+    assert_eq!(relay.put(&zone(&keypair), None).await.status(), 204);
+    let shown = relay.get(&format!("?key={}", keypair.to_z32()), &[]).await;
+    assert_eq!(shown.status(), 200);
+    let html = shown.text().await.unwrap();
+    assert!(html.contains("192.0.2.7") && html.contains("was not seen this time"), "{html}");
+    let unknown = relay.get(&format!("?key={}", Keypair::random().to_z32()), &[]).await;
+    assert_eq!(unknown.status(), 429);
+    assert!(header(&unknown, "retry-after").parse::<u32>().unwrap() > 3000);
+}

@@ -4,12 +4,15 @@
 
 use std::fmt::Write as _;
 
-use mainstay_packets::SignedPacket;
+use mainstay_packets::{SignedPacket, Timestamp};
 
 use super::Outcome;
 use super::escape::Escaped;
 use crate::metrics::Gauges;
 use crate::records::{Holder, Shown, View};
+
+/// How many seconds ahead of ours a clock must stand to be worth a word.
+const AHEAD: u64 = 60;
 
 /// Writes the page. Writing to a string cannot fail, so no result of it is looked at.
 pub(super) fn page(asked: &str, outcome: &Outcome, gauges: Gauges) -> String {
@@ -68,7 +71,7 @@ fn found(html: &mut String, view: &View) {
         Escaped(&view.public_key),
         view.timestamp,
         Escaped(&view.signed),
-        ago(age_of(view)),
+        signed(view.timestamp),
         Escaped(&view.last_seen),
         ago(view.age),
         span(view.max_age),
@@ -145,9 +148,15 @@ fn footer(html: &mut String, gauges: Gauges) {
     );
 }
 
-fn age_of(view: &View) -> u64 {
-    let signed = mainstay_packets::Timestamp::from(view.timestamp);
-    mainstay_packets::Timestamp::clock().saturating_duration_since(signed).as_secs()
+/// When a packet was signed, as seen from now: a clock that stood ahead signs for later.
+fn signed(timestamp: u64) -> String {
+    let (signed, now) = (Timestamp::from(timestamp), Timestamp::clock());
+    let ahead = signed.saturating_duration_since(now).as_secs();
+    // Two clocks are never quite the same.
+    if ahead >= AHEAD {
+        return format!("in {}, by our clock", span(ahead));
+    }
+    ago(now.saturating_duration_since(signed).as_secs())
 }
 
 fn ago(seconds: u64) -> String {
@@ -164,4 +173,22 @@ fn span(seconds: u64) -> String {
 
 fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Timestamp, signed};
+
+    #[test]
+    fn the_time_of_signing_is_told_as_seen_from_now_also_if_it_is_yet_to_come() {
+        let now = Timestamp::clock();
+        let hours = Duration::from_secs(2 * 3600 + 30);
+        let at = |timestamp: Option<Timestamp>| signed(timestamp.unwrap().as_u64());
+        assert_eq!(at(now.checked_sub(hours)), "2 hours ago");
+        assert_eq!(at(Some(now)), "just now");
+        assert_eq!(at(now.checked_add(Duration::from_secs(20))), "just now");
+        assert_eq!(at(now.checked_add(hours)), "in 2 hours, by our clock");
+    }
 }

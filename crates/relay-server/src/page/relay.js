@@ -18,7 +18,8 @@
   const tick = () => {
     for (const time of document.querySelectorAll("main time")) {
       const seconds = Math.floor((Date.now() - Date.parse(time.dateTime)) / 1000);
-      time.textContent = seconds < 1 ? "just now" : `${span(seconds)} ago`;
+      const ahead = seconds <= -60 ? `in ${span(-seconds)}, by this clock` : "just now";
+      time.textContent = seconds < 1 ? ahead : `${span(seconds)} ago`;
       time.title = new Date(time.dateTime).toLocaleString();
     }
   };

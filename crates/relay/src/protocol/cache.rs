@@ -9,6 +9,9 @@ pub const BYPASS: &str = "no-cache, no-store, must-revalidate";
 /// Tells caches on the way to keep nothing of an answer, for errors.
 pub const NO_STORE: &str = "no-store";
 
+/// Lets caches on the way keep an answer, but ask the relay about it each time: for what was asked of the network alone.
+pub const REVALIDATE: &str = "public, no-cache";
+
 /// The `Cache-Control` of a packet that is fresh for `remaining` more: that long, and no longer, may others keep it.
 ///
 /// It is what is left of the packet's time to live, not the whole of it, so that a cache on the way never makes a packet
@@ -58,6 +61,7 @@ mod tests {
             "max-age=-1",
             "max-age=x",
             NO_STORE,
+            REVALIDATE,
             "max-age=5, no-cache",
             BYPASS,
         ] {
