@@ -7,6 +7,8 @@ mod bell;
 mod crowd;
 mod pace;
 mod patient;
+#[cfg(unix)]
+mod socket_file;
 
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -38,6 +40,8 @@ use bell::Bell;
 use crowd::{Crowd, Presence};
 use pace::Late;
 use patient::Patient;
+#[cfg(unix)]
+pub(crate) use socket_file::SocketFile;
 
 /// What a connection may send before its first answer, and what it may keep unread: far more than a request has.
 const BUFFER: usize = 16 * 1024;
@@ -77,7 +81,7 @@ pub(crate) enum Listener {
     Http(TcpListener),
     Https(TcpListener, Arc<Certificates>),
     #[cfg(unix)]
-    Unix(UnixListener),
+    Unix(UnixListener, SocketFile),
 }
 
 /// A connection, before its first request.
@@ -106,7 +110,9 @@ impl Listener {
                 Ok((Stream::Https(stream, certificates.clone()), peer))
             }
             #[cfg(unix)]
-            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), Peer::Local)),
+            Self::Unix(listener, _file) => {
+                Ok((Stream::Unix(listener.accept().await?.0), Peer::Local))
+            }
         }
     }
 }

@@ -17,6 +17,8 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::config::Config;
+#[cfg(unix)]
+use crate::connections::SocketFile;
 use crate::connections::{Doorman, Limits, Listener};
 use crate::reload::{self, Reloaded};
 use crate::service::{Door, Relay, RelayService};
@@ -204,7 +206,7 @@ fn unix_socket(path: &Path) -> io::Result<Listener> {
     }
     let listener = tokio::net::UnixListener::bind(path)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    Ok(Listener::Unix(listener))
+    Ok(Listener::Unix(listener, SocketFile::of(path)?))
 }
 
 #[cfg(not(unix))]

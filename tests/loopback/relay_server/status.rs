@@ -189,7 +189,23 @@ async fn a_unix_socket_serves_and_replaces_one_that_was_left_behind() {
     let second =
         mainstay_relay_server::RelayServer::builder(client.build().unwrap()).config(config);
     assert!(second.bind(([127, 0, 0, 1], 0).into()).await.is_err());
-    drop(relay);
+    assert!(path.exists());
+    relay.server.shutdown().await;
+    assert!(!path.exists(), "the file of a socket that is closed is left behind");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_unix_socket_that_has_taken_the_place_of_ours_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.sock");
+    let mut config = Config::default();
+    config.http.unix_socket = Some(path.clone());
+    let relay = Relay::start_with(|builder| builder.config(config)).await;
+    std::fs::rename(&path, folder.path().join("moved")).unwrap();
+    let _other = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    relay.server.shutdown().await;
+    assert!(path.exists());
 }
 
 #[cfg(unix)]
