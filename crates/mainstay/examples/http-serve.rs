@@ -10,6 +10,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
 
+use std::error::Error;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +30,7 @@ use tokio_rustls::server::TlsStream;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().ok_or("name the address that others reach this machine at")?;
     let address: SocketAddr = address.parse()?;
@@ -41,20 +42,35 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A server that is to keep its name keeps its key in a file: see Keypair::from_secret_key_file.
     let keypair = Keypair::random();
+    let packet = leading_to(address, &keypair)?;
     let tcp = TcpListener::bind((Ipv6Addr::UNSPECIFIED, address.port())).await?;
+    serve(client, packet, &keypair, tcp).await?;
+    Ok(())
+}
+
+/// The records of a key that is served at this address.
+fn leading_to(address: SocketAddr, keypair: &Keypair) -> Result<SignedPacket, Box<dyn Error>> {
     let here = SVCB::new(1, Name::new(".")?).with_param(SVCParam::Port(address.port()));
     let packet = SignedPacket::builder()
         .https("@".try_into()?, here, 3_600)
         .address("@".try_into()?, address.ip(), 3_600)
-        .sign(&keypair)?;
-    tokio::spawn(keep_published(client, packet));
+        .sign(keypair)?;
+    Ok(packet)
+}
 
+/// Serves the key, and keeps its records published.
+async fn serve(
+    client: Client,
+    packet: SignedPacket,
+    keypair: &Keypair,
+    tcp: TcpListener,
+) -> std::io::Result<()> {
+    tokio::spawn(keep_published(client, packet));
     println!("https://{}/", keypair.public_key());
     let tls = TlsAcceptor::from(Arc::new(keypair.to_rpk_rustls_server_config()));
     let listener = ByKey { tcp, tls, handshakes: JoinSet::new() };
     let app = Router::new().route("/", get(|| async { "Served by a key.\n" }));
-    axum::serve(listener, app).await?;
-    Ok(())
+    axum::serve(listener, app).await
 }
 
 /// The DHT forgets; see the chapter on integration.
@@ -104,5 +120,35 @@ impl axum::serve::Listener for ByKey {
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
         self.tcp.local_addr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay::dht::Testnet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_served_by_a_key_is_fetched_with_the_key_alone() {
+        let testnet = Testnet::new(5).await.unwrap();
+        let client = || {
+            let builder = Client::builder().no_default_network().bootstrap(&testnet.bootstrap);
+            builder.dht(|node| node.bind(([127, 0, 0, 1], 0).into())).build().unwrap()
+        };
+        let keypair = Keypair::random();
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let packet = leading_to(tcp.local_addr().unwrap(), &keypair).unwrap();
+        let reader = client();
+        let fetched = async {
+            while reader.resolve(&keypair.public_key()).await.is_none() {}
+            let http = reqwest::ClientBuilder::from(reader).no_proxy().build().unwrap();
+            let url = format!("https://{}/", keypair.public_key());
+            http.get(url).send().await.unwrap().text().await.unwrap()
+        };
+        tokio::select! {
+            ended = serve(client(), packet, &keypair, tcp) => panic!("it ended: {ended:?}"),
+            text = fetched => assert_eq!(text, "Served by a key.\n"),
+        }
     }
 }
