@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use mainstay::dht::Testnet;
 use mainstay::{
-    Client, ClientBuilder, Keypair, Policy, ResolveError, SignedPacket, Source, Timestamp,
+    AnswerOutcome, Client, ClientBuilder, Failure, Keypair, Policy, ResolveError, SignedPacket,
+    Source, Timestamp,
 };
 
 use relay::{Manner, Relay};
@@ -125,6 +126,33 @@ async fn a_client_that_reaches_nobody_says_so() {
     assert!(error.concurrency().is_none(), "{error}");
     assert_eq!(error.report().map(mainstay::PublishReport::stored_backends), Some(0));
     assert_eq!(client.resolve(&key).await, None);
+}
+
+#[tokio::test]
+async fn the_dht_and_the_relays_have_timeouts_of_their_own() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let relay = Relay::start(Manner::Hangs).await;
+    let client = Client::builder()
+        .no_default_network()
+        .bootstrap(&[deaf.local_addr().unwrap().to_string()])
+        .dht(|dht| dht.bind(([127, 0, 0, 1], 0).into()).deadline(DAY))
+        .extra_relays(&[&relay.url])
+        .unwrap()
+        .request_timeout(DAY)
+        .dht_request_timeout(Duration::from_millis(100))
+        .relay_request_timeout(Duration::from_millis(150))
+        .dht_deadline(DAY)
+        .build()
+        .unwrap();
+    let key = Keypair::random().public_key();
+    let error = client.resolve_with(&key, Policy::MostRecent).await.unwrap_err();
+    let [dht, relay] = error.answers() else { panic!("{error}") };
+    // Each tells of its own: it was not given up on by somebody else.
+    let AnswerOutcome::Failed(dht) = &dht.outcome else { panic!("{error}") };
+    assert!(!matches!(dht, Failure::TimedOut { .. }), "{error}");
+    let AnswerOutcome::Failed(Failure::Relay(relay)) = &relay.outcome else { panic!("{error}") };
+    assert!(relay.to_string().contains("within 150ms"), "{error}");
 }
 
 #[tokio::test]
