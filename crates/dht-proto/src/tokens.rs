@@ -102,6 +102,38 @@ mod tests {
     }
 
     #[test]
+    fn every_bit_of_a_token_counts() {
+        let now = start();
+        let tokens = Tokens::new([7; 16], now);
+        let target = Id::from_bytes([1; 20]);
+        let token = tokens.issue(now, IP, &target);
+        for bit in 0..64 {
+            let mut guess = token;
+            guess[bit / 8] ^= 1 << (bit % 8);
+            assert!(!tokens.accepts(now, IP, &target, &guess), "bit {bit}");
+        }
+        assert!(!tokens.accepts(now, IP, &target, &[&token[..], &[0]].concat()));
+    }
+
+    #[test]
+    fn an_address_of_ipv6_counts_whole_and_is_never_taken_for_one_of_ipv4() {
+        let now = start();
+        let tokens = Tokens::new([7; 16], now);
+        let (target, other) = (Id::from_bytes([1; 20]), Id::from_bytes([2; 20]));
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let own = ip("2001:db8::1");
+        let token = tokens.issue(now, own, &target);
+        assert!(tokens.accepts(now, own, &target, &token));
+        assert!(!tokens.accepts(now, own, &other, &token));
+        assert!(!tokens.accepts(now + 2 * EPOCH, own, &target, &token));
+        for stranger in ["2001:db8::2", "2001:db8::1:0:0:1", "3001:db8::1", "1.2.3.4"] {
+            assert!(!tokens.accepts(now, ip(stranger), &target, &token), "{stranger}");
+        }
+        let of_ipv4 = tokens.issue(now, IP, &target);
+        assert!(!tokens.accepts(now, ip("::ffff:1.2.3.4"), &target, &of_ipv4));
+    }
+
+    #[test]
     fn the_key_is_not_printed() {
         let tokens = Tokens::new([77; 16], start());
         assert!(!format!("{tokens:?}").contains("77"));

@@ -70,6 +70,16 @@ mod tests {
         assert_eq!(default().check(), Ok(()));
         let nothing = LimitConfig { bytes_per_address: 0, bytes_in_total: 0, ..default() };
         assert_eq!(nothing.check(), Ok(()));
+        let least = LimitConfig {
+            bytes_per_address: 3500,
+            bytes_per_network: 3500,
+            bytes_in_total: 7000,
+            remembered: 16_777_216,
+            ..default()
+        };
+        assert_eq!(least.check(), Ok(()));
+        let one = LimitConfig { bytes_in_total: 1, remembered: 1, ..default() };
+        assert!(matches!(one.check(), Err(LimitError::TooFewBytes { bytes: 1, .. })));
         let (few, most) = (3499, MOST_REMEMBERED);
         for (limits, field, least) in [
             (LimitConfig { bytes_per_address: few, ..default() }, "bytes_per_address", 3500),
