@@ -55,3 +55,29 @@ fn check_value(value: &[u8]) -> Result<(), ItemError> {
     crate::bencode::check(value)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_fits_with_its_message_into_what_libtorrent_reads() {
+        let nested = |levels: usize| [vec![b'l'; levels], vec![b'e'; levels]].concat();
+        assert_eq!(check_value(&nested(8)), Ok(()));
+        assert_eq!(check_value(&nested(9)), Err(NotCanonical::TooDeep.into()));
+        let list = |strings: usize| [&b"l"[..], &b"0:".repeat(strings), b"e"].concat();
+        assert_eq!(check_value(&list(448)), Ok(()));
+        assert_eq!(check_value(&list(449)), Err(NotCanonical::TooManyTokens.into()));
+    }
+
+    #[test]
+    fn a_value_has_a_thousand_bytes_as_encoded_whatever_it_is() {
+        let list = |bytes: usize| [b"l", &b"0:".repeat(bytes / 2 - 1)[..], b"e"].concat();
+        assert_eq!(check_value(&list(1002)), Err(ItemError::ValueTooLarge { size: 1002 }));
+        assert_eq!(check_value(&list(1000)), Err(NotCanonical::TooManyTokens.into()));
+        let string = |bytes: usize| [b"996:".to_vec(), vec![0; bytes - 4]].concat();
+        assert_eq!(check_value(&string(1000)), Ok(()));
+        assert_eq!(check_value(&string(1001)), Err(ItemError::ValueTooLarge { size: 1001 }));
+        assert_eq!(check_value(&string(999)), Err(NotCanonical::Malformed.into()));
+    }
+}
