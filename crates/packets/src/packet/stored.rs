@@ -34,10 +34,8 @@ impl TryFrom<&MutableItem> for SignedPacket {
         }
         let seq = item.seq();
         let timestamp = Timestamp::try_from(seq)?;
+        // An item that exists has fewer bytes than a packet may have.
         let dns = item.bytes().ok_or(StoredError::NotBytes { seq })?;
-        if dns.len() > Self::MAX_DNS_BYTES {
-            return Err(StoredError::TooLong { seq, length: dns.len() });
-        }
         Self::seal_parts(Origin::new(*item.key()), *item.signature(), timestamp, dns)
             .map_err(|source| StoredError::NotDns { seq, source })
     }
@@ -58,14 +56,6 @@ pub enum StoredError {
     NotBytes {
         /// The item's sequence number.
         seq: i64,
-    },
-    /// The value is longer than a packet's DNS message may be.
-    #[error("the item at sequence number {seq} has {length} bytes, too many for a signed packet")]
-    TooLong {
-        /// The item's sequence number.
-        seq: i64,
-        /// How many bytes the value has.
-        length: usize,
     },
     /// The value is not a DNS message.
     #[error("the item at sequence number {seq} is not a DNS message")]

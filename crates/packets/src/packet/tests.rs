@@ -96,6 +96,30 @@ fn faults_are_reported_in_the_order_of_their_cost() {
 }
 
 #[test]
+fn a_packet_has_from_104_to_1104_bytes_and_comes_without_its_key_from_a_relay() {
+    let refused = signed(1, b"").unwrap_err();
+    assert_eq!(refused, VerifyError::Dns(DnsError::Truncated), "104 bytes are read");
+    let largest = [header(0x8000, [0; 4]), vec![0; 988]].concat();
+    let packet = signed(1, &largest).unwrap();
+    assert_eq!(packet.as_bytes().len(), 1104);
+    assert_eq!(SignedPacket::MAX_BYTES, 1104);
+    let refused = signed(1, &[&largest[..], &[0]].concat()).unwrap_err();
+    assert_eq!(refused, VerifyError::TooLong { length: 1105 });
+
+    let key = packet.public_key();
+    let read =
+        |payload: &[u8]| SignedPacket::from_relay_payload(&key, &Bytes::copy_from_slice(payload));
+    let payload = packet.to_relay_payload();
+    assert_eq!(payload.len(), SignedPacket::MAX_RELAY_PAYLOAD_BYTES);
+    assert_eq!(read(&payload), Ok(packet));
+    assert_eq!(read(&payload[..71]), Err(VerifyError::TooShort { length: 103 }));
+    assert_eq!(read(&[&payload[..], &[0]].concat()), Err(VerifyError::TooLong { length: 1105 }));
+    let other = Keypair::from_secret_key(&[8; 32]).public_key();
+    let of_other = SignedPacket::from_relay_payload(&other, &payload);
+    assert!(matches!(of_other, Err(VerifyError::Signature(_))));
+}
+
+#[test]
 fn counts_are_checked_against_the_bytes_before_anything_else() {
     for section in 0..4 {
         let mut counts = [0; 4];
@@ -336,6 +360,22 @@ fn the_later_packet_wins_and_of_two_alike_the_greater() {
     assert!(!at(1, 1).more_recent_than(&at(1, 1)));
     assert!(at(1, 1).is_same_as(&at(1, 1)));
     assert!(!at(1, 1).is_same_as(&at(2, 1)));
+    assert_eq!(at(1, 1), at(1, 1));
+    assert_ne!(at(1, 1), at(1, 2));
+}
+
+#[test]
+fn all_records_are_given_in_order_and_counted_before() {
+    let packet = zone(&[("b", 1), ("a", 2), ("b", 3)]);
+    let mut records = packet.all_resource_records();
+    for (left, last) in [(3, 1), (2, 2), (1, 3)] {
+        assert_eq!((records.len(), records.size_hint()), (left, (left, Some(left))));
+        assert_eq!(records.next().unwrap().raw_rdata(), [192, 0, 2, last]);
+    }
+    assert_eq!(records.size_hint(), (0, Some(0)));
+    assert!(records.next().is_none());
+    let bytes: &[u8] = packet.as_ref();
+    assert_eq!(bytes, &packet.as_bytes()[..]);
 }
 
 #[test]
