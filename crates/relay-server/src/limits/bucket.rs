@@ -78,7 +78,7 @@ impl Buckets {
         let Some(lock) = self.locks.get(lock) else { return Ok(()) };
         let mut sets = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(set) = sets.get_mut(set) else { return Ok(()) };
-        let bucket = seat(set, tag);
+        let Some(bucket) = seat(set, tag) else { return Ok(()) };
         let known = if bucket.tag == tag { bucket.full_at } else { 0 };
         let price = allowance.interval.saturating_mul(cost.min(allowance.burst).into());
         let full_at = known.max(now).saturating_add(price);
@@ -103,14 +103,8 @@ impl Buckets {
 }
 
 /// Where this client's budget lies, or else the one that owes least.
-fn seat(set: &mut Set, tag: u64) -> &mut Bucket {
-    let known = set.iter().position(|bucket| bucket.tag == tag);
-    let least = || {
-        let by_debt = set.iter().enumerate().min_by_key(|(_, bucket)| bucket.full_at);
-        by_debt.map_or(0, |(index, _)| index)
-    };
-    let index = known.unwrap_or_else(least);
-    &mut set[index.min(WAYS - 1)]
+fn seat(set: &mut Set, tag: u64) -> Option<&mut Bucket> {
+    set.iter_mut().min_by_key(|bucket| (bucket.tag != tag, bucket.full_at))
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -119,6 +113,8 @@ fn nanos(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -126,6 +122,33 @@ mod tests {
     /// Two a second, five saved up.
     fn allowance() -> Allowance {
         Allowance::new(SECOND / 2, 5)
+    }
+
+    #[test]
+    fn many_times_as_much_comes_so_many_times_as_fast() {
+        let (one, many) = (Allowance::new(SECOND, 5), Allowance::new(SECOND / 16, 80));
+        assert_eq!(one.times(16), many);
+        assert_eq!(one.times(1), one);
+        // Nothing comes faster than one each nanosecond.
+        assert_eq!(Allowance::new(Duration::ZERO, 0).times(16).interval, 1);
+    }
+
+    #[test]
+    fn clients_spread_over_all_sets() {
+        let buckets = Buckets::new(1024);
+        let places: BTreeSet<_> = (0..128).map(|tag| buckets.place(tag)).collect();
+        assert_eq!(places.len(), 1024 / WAYS);
+        for (lock, set) in places {
+            assert!(lock < buckets.locks.len() && set < SETS_A_LOCK);
+        }
+    }
+
+    #[test]
+    fn who_is_known_keeps_its_seat_and_a_newcomer_takes_that_of_the_least_debt() {
+        let mut set: Set = std::array::from_fn(|n| Bucket { tag: n as u64 + 1, full_at: 100 });
+        set[5].full_at = 7;
+        assert_eq!(seat(&mut set, 3).map(|bucket| bucket.tag), Some(3));
+        assert_eq!(seat(&mut set, 99).map(|bucket| bucket.tag), Some(6));
     }
 
     #[test]

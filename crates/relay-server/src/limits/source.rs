@@ -2,7 +2,7 @@
 //!
 //! Separate because a mistake here lets everybody be anybody.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use hyper::HeaderMap;
 
@@ -37,9 +37,11 @@ impl Source {
             // As it is mapped into IPv6, where no /64 looks like it.
             IpAddr::V4(ip) => Self { prefix: ip.to_ipv6_mapped().to_bits(), site: None, exempt },
             IpAddr::V6(ip) => {
-                // The lowest bits tell a /48 from the first /64 in it.
-                let (network, site) = (ip.to_bits() >> 64 << 64, ip.to_bits() >> 80 << 80);
-                Self { prefix: network | 64, site: Some(site | 48), exempt }
+                let [a, b, c, d, ..] = ip.segments();
+                // The last segment tells a /48 from the first /64 in it.
+                let network = Ipv6Addr::new(a, b, c, d, 0, 0, 0, 64);
+                let site = Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 48);
+                Self { prefix: network.to_bits(), site: Some(site.to_bits()), exempt }
             }
         }
     }
@@ -125,6 +127,8 @@ fn address(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn behind(proxies: usize, header: ProxyHeader) -> RateLimiterConfig {
@@ -206,6 +210,43 @@ mod tests {
         assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
         assert_eq!(client("::ffff:192.0.2.1"), client("192.0.2.1"));
         assert_ne!(Some(client("2001:db8::1").prefix()), client("2001:db8::1").site());
+    }
+
+    #[test]
+    fn no_two_clients_share_a_prefix_and_no_two_sites() {
+        let addresses = [
+            "::",
+            "::1:0:0:0:0",
+            "0:0:1::",
+            "2001:db8::",
+            "2001:db8:0:8000::",
+            "2001:db8:8000::",
+            "a001:db8::",
+            "192.0.2.1",
+            "192.0.2.2",
+        ];
+        let prefixes: BTreeSet<_> =
+            addresses.iter().map(|address| client(address).prefix()).collect();
+        assert_eq!(prefixes.len(), addresses.len());
+        let sites: BTreeSet<_> =
+            addresses.iter().filter_map(|address| client(address).site()).collect();
+        assert_eq!(sites.len(), 5, "of seven networks two pairs are of one site");
+        assert!(prefixes.is_disjoint(&sites));
+        assert_eq!(client("192.0.2.1").site(), None);
+    }
+
+    #[test]
+    fn a_program_on_this_machine_is_a_proxy_and_without_one_a_client_of_its_own() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "198.51.100.9".parse().unwrap());
+        let (behind_one, behind_none) =
+            (behind(1, ProxyHeader::XForwardedFor), behind(0, ProxyHeader::XForwardedFor));
+        assert_eq!(source_of(&behind_one, Peer::Local, &headers), client("198.51.100.9"));
+        let local = Source::from(Peer::Local);
+        assert_eq!(source_of(&behind_none, Peer::Local, &headers), local);
+        assert_eq!(source_of(&behind_one, Peer::Local, &HeaderMap::new()), local);
+        assert!(!local.is_exempt());
+        assert!(![client("::"), client("0.0.0.0")].map(|c| c.prefix()).contains(&local.prefix()));
     }
 
     #[test]
