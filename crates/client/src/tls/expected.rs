@@ -40,8 +40,8 @@ impl ExpectedKeys {
         self.0.entry(name.to_owned()).and_upsert_with(|there| {
             let there = there.map(moka::Entry::into_value);
             let kept = there.iter().flat_map(|there| there.iter()).copied();
-            let mut kept: Vec<_> =
-                kept.filter(|expected| expected.until > now && expected.key != key).collect();
+            // Those that are over count for nothing and stand first in the row of those to go.
+            let mut kept: Vec<_> = kept.filter(|expected| expected.key != key).collect();
             let excess = (kept.len() + 1).saturating_sub(MAX_KEYS);
             kept.drain(..excess);
             kept.push(Expected { key, until: now + LIFETIME });
@@ -85,6 +85,29 @@ mod tests {
         let end = now + LIFETIME;
         assert!(!expected.is_expected("a", &key(1), end));
         assert!(expected.is_expected("a", &key(2), end));
+    }
+
+    #[test]
+    fn a_key_is_expected_for_five_minutes_from_when_it_was_resolved_last() {
+        let (expected, now) = (ExpectedKeys::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        expected.expect("a", key(1), now);
+        expected.expect("a", key(1), after(200));
+        assert!(expected.is_expected("a", &key(1), after(499)));
+        assert!(!expected.is_expected("a", &key(1), after(500)));
+    }
+
+    #[test]
+    fn a_key_that_is_resolved_again_is_the_youngest_and_takes_one_place() {
+        let (expected, now) = (ExpectedKeys::default(), Instant::now());
+        for n in 0..32 {
+            expected.expect("a", key(n), now);
+        }
+        expected.expect("a", key(0), now);
+        assert!((0..32).all(|n| expected.is_expected("a", &key(n), now)));
+        expected.expect("a", key(32), now);
+        let known = (0..40).filter(|n| expected.is_expected("a", &key(*n), now));
+        assert_eq!(known.collect::<Vec<_>>(), [&[0][..], &(2..=32).collect::<Vec<_>>()].concat());
     }
 
     #[test]

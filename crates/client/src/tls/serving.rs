@@ -80,3 +80,28 @@ impl Signer for KeypairSigner {
         SignatureScheme::ED25519
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mainstay_keys::Signature;
+
+    use super::*;
+
+    #[test]
+    fn a_pair_serves_its_own_key_and_signs_with_ed25519_alone() {
+        let keypair = Keypair::from_secret_key(&[7; 32]);
+        let served = keypair.to_rpk_certified_key();
+        let spki = spki::encode(&keypair.public_key());
+        assert_eq!(served.cert, [CertificateDer::from(spki.clone())]);
+        assert_eq!(served.key.public_key().as_deref(), Some(&spki[..]));
+        assert_eq!(served.key.algorithm(), SignatureAlgorithm::ED25519);
+        let others = [SignatureScheme::ED448, SignatureScheme::RSA_PSS_SHA256];
+        assert!(served.key.choose_scheme(&others).is_none());
+        let offered = [SignatureScheme::ED448, SignatureScheme::ED25519];
+        let signer = served.key.choose_scheme(&offered).expect("it is among them");
+        assert_eq!(signer.scheme(), SignatureScheme::ED25519);
+        let signature = signer.sign(b"handshake").expect("it always can");
+        let signature = Signature::from_bytes(&signature.try_into().expect("64 bytes"));
+        assert_eq!(keypair.verify(b"handshake", &signature), Ok(()));
+    }
+}

@@ -95,6 +95,42 @@ fn names_outside_keys_are_not_served_by_raw_keys() {
 }
 
 #[test]
+fn certificates_count_outside_keys_and_only_where_there_are_roots() {
+    let without_roots = verifier(&ExpectedKeys::default());
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let with_roots = without_roots.clone().with_web_roots(roots);
+    let of_none = without_roots.clone().with_web_roots(RootCertStore::empty());
+    let not_one = vec![0x30; 300];
+    for verifier in [without_roots, of_none] {
+        let nobody = Err(CertificateError::UnknownIssuer.into());
+        assert_eq!(judge(&verifier, "example.com", not_one.clone()), nobody);
+    }
+    let looked_at = Err(CertificateError::BadEncoding.into());
+    assert_eq!(judge(&with_roots, "example.com", not_one), looked_at);
+}
+
+#[test]
+fn a_raw_key_comes_alone() {
+    let (verifier, key) = (verifier(&ExpectedKeys::default()), keypair(1).public_key());
+    let der = CertificateDer::from(spki::encode(&key));
+    let name = ServerName::try_from(key.to_z32()).expect("a host name");
+    let judged = |intermediates: &[CertificateDer<'_>]| {
+        let now = UnixTime::now();
+        verifier.verify_server_cert(&der, intermediates, &name, &[], now).map(|_verified| ())
+    };
+    assert_eq!(judged(&[]), Ok(()));
+    assert_eq!(judged(&[der.clone()]), Err(CertificateError::BadEncoding.into()));
+}
+
+#[test]
+fn what_a_connection_asks_for_is_left_to_whoever_makes_it() {
+    let verifier = verifier(&ExpectedKeys::default());
+    assert!(verifier.requires_raw_public_keys());
+    #[cfg(any(feature = "hyper-connector", feature = "reqwest-builder"))]
+    assert!(!verifier.asking(|| false).requires_raw_public_keys());
+}
+
+#[test]
 fn what_is_no_raw_key_serves_no_name_under_a_key() {
     let (verifier, key) = (verifier(&ExpectedKeys::default()), keypair(1).public_key());
     for der in [Vec::new(), key.as_bytes().to_vec(), vec![0x30; 300]] {
