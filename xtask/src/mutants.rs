@@ -1,14 +1,15 @@
 //! `mutants`: which deliberate errors in our crates the tests notice, by concern.
 //!
 //! Each mutant is one small error: a function that returns a constant, a `<` that is a `<=`, a lost `!`. It is judged by
-//! the unit tests of its own crate, which takes seconds, and only if they notice nothing by the tests across crates.
-//! Separate from `test`, because all of them take many hours. The verdicts are kept, so that parts add up.
+//! the unit tests of its own module, which takes seconds; only if they notice nothing by those of its crate, and at last
+//! by the tests across crates. Separate from `test`, because all of them take many hours. The verdicts are kept, so that
+//! parts add up.
 
 mod program;
 mod report;
 mod verdicts;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::arguments::Arguments;
 use crate::journal::{Journal, Outcome};
@@ -40,16 +41,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Jo
     };
     let program = Program::new(workspace, path);
     let mut verdicts = Verdicts::load(&program.folder);
-    let mut asked = (Selection::default(), Vec::new());
+    let mut asked = Vec::new();
     journal.step("mutants: what there is", || {
         select(workspace, arguments, &program, &verdicts).map(|chosen| asked = chosen).into()
     });
-    let (selection, mutants) = asked;
-    let packages: BTreeSet<&str> = mutants.iter().map(|mutant| &*mutant.package).collect();
-    for package in packages {
-        let number = mutants.iter().filter(|mutant| mutant.package == package).count();
-        journal.step(&format!("mutants: {number} of {package}"), || {
-            judge(&program, package, &selection, &mut verdicts).into()
+    for (package, mutants) in by(asked, |mutant| &mutant.package) {
+        journal.step(&format!("mutants: {} of {package}", mutants.len()), || {
+            judge(&program, &package, mutants, &mut verdicts).into()
         });
     }
     journal.step("mutants: what the tests notice", || match program.list(&Selection::default()) {
@@ -62,13 +60,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments, journal: &mut Jo
     });
 }
 
-/// What the command line asks for, and the mutants that this is.
+/// The mutants that the command line asks for.
 fn select(
     workspace: &Workspace,
     arguments: &Arguments,
     program: &Program<'_>,
     verdicts: &Verdicts,
-) -> Result<(Selection, Vec<Mutant>), String> {
+) -> Result<Vec<Mutant>, String> {
     let mut selection = Selection::default();
     for package in workspace.select(&arguments.packages)? {
         if !arguments.packages.is_empty() {
@@ -87,24 +85,53 @@ fn select(
     let mut mutants = program.list(&selection)?;
     if arguments.missed {
         mutants.retain(|mutant| verdicts.of(mutant) == Some(Verdict::Missed));
-        selection = Selection::of(mutants.iter());
     }
-    Ok((selection, mutants))
+    Ok(mutants)
 }
 
-/// Lets the tests of the package judge its mutants, and the tests across crates those that these let pass.
+/// Lets the tests of its module judge each mutant, those of the package what these let pass, and those across crates what
+/// is then left. Only what none of them notices is missed.
 fn judge(
     program: &Program<'_>,
     package: &str,
-    selection: &Selection,
+    mutants: Vec<Mutant>,
     verdicts: &mut Verdicts,
 ) -> Result<(), String> {
-    let judged = program.judge(package, selection, &Judges::Own)?;
-    verdicts.put(&judged)?;
-    let missed = judged.iter().filter(|(_, verdict)| *verdict == Verdict::Missed);
-    let missed: Vec<&Mutant> = missed.map(|(mutant, _)| mutant).collect();
-    let across = ACROSS_CRATES.iter().find(|(name, _)| *name == package);
-    let Some((_, binaries)) = across.filter(|_| !missed.is_empty()) else { return Ok(()) };
-    let judged = program.judge(package, &Selection::of(missed), &Judges::Across(binaries))?;
-    verdicts.put(&judged)
+    let mut left = Vec::new();
+    for (module, mutants) in by(mutants, Mutant::module) {
+        left.extend(unnoticed(program, package, &mutants, &Judges::Module(&module), verdicts)?);
+    }
+    left = unnoticed(program, package, &left, &Judges::Own, verdicts)?;
+    if let Some((_, binaries)) = ACROSS_CRATES.iter().find(|(name, _)| *name == package) {
+        left = unnoticed(program, package, &left, &Judges::Across(binaries), verdicts)?;
+    }
+    let missed: Vec<_> = left.into_iter().map(|mutant| (mutant, Verdict::Missed)).collect();
+    verdicts.put(&missed)
+}
+
+/// Notes what these tests say, and gives the mutants that they let pass.
+fn unnoticed(
+    program: &Program<'_>,
+    package: &str,
+    mutants: &[Mutant],
+    judges: &Judges<'_>,
+    verdicts: &mut Verdicts,
+) -> Result<Vec<Mutant>, String> {
+    if mutants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let judged = program.judge(package, &Selection::of(mutants), judges)?;
+    let (passed, noticed): (Vec<_>, Vec<_>) =
+        judged.into_iter().partition(|(_, verdict)| *verdict == Verdict::Missed);
+    verdicts.put(&noticed)?;
+    Ok(passed.into_iter().map(|(mutant, _)| mutant).collect())
+}
+
+/// The mutants, sorted into groups.
+fn by(mutants: Vec<Mutant>, name: fn(&Mutant) -> &str) -> BTreeMap<String, Vec<Mutant>> {
+    let mut groups = BTreeMap::<String, Vec<Mutant>>::new();
+    for mutant in mutants {
+        groups.entry(name(&mutant).to_owned()).or_default().push(mutant);
+    }
+    groups
 }

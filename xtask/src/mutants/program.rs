@@ -18,6 +18,7 @@ use crate::workspace::Workspace;
 pub(super) const NAME: &str = "cargo-mutants";
 /// After how many seconds a mutant counts as noticed because its tests do not end: far more than they take on a
 /// machine that does other things too.
+const PATIENCE_FOR_MODULES: &str = "60";
 const PATIENCE: &str = "180";
 const PATIENCE_ACROSS: &str = "1200";
 const PATIENCE_FOR_BUILDS: &str = "1200";
@@ -39,6 +40,12 @@ impl Mutant {
     pub(super) fn read(value: &Value) -> Option<Self> {
         let text = |field: &str| Some(value[field].as_str()?.to_owned());
         Some(Self { name: text("name")?, file: text("file")?, package: text("package")? })
+    }
+
+    /// The module directly below the root of its crate in which it lies: `limits` in `src/limits/budgets.rs`.
+    pub(super) fn module(&self) -> &str {
+        let (_, inside) = self.file.split_once("/src/").unwrap_or(("", &self.file));
+        inside.split(['/', '.']).next().unwrap_or(inside)
     }
 }
 
@@ -84,6 +91,8 @@ impl Selection {
 /// Which tests judge.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Judges<'a> {
+    /// The unit tests of one module of the mutant's package.
+    Module(&'a str),
     /// The unit tests of the mutant's package.
     Own,
     /// These binaries of the tests across crates.
@@ -136,6 +145,10 @@ impl<'a> Program<'a> {
         command.args(["--package", package]).args(&selection.0).arg("--output").arg(&self.folder);
         command.args(["--build-timeout", PATIENCE_FOR_BUILDS, "--colors", "never"]);
         match judges {
+            Judges::Module(module) => {
+                command.args(["--timeout", PATIENCE_FOR_MODULES, "--cargo-arg=--tests"]);
+                command.arg(format!("--cargo-test-arg={module}::"))
+            }
             Judges::Own => command.args(["--timeout", PATIENCE, "--cargo-arg=--tests"]),
             Judges::Across(binaries) => {
                 command.args(["--timeout", PATIENCE_ACROSS, "--test-package", "mainstay-tests"]);
@@ -232,6 +245,19 @@ mod tests {
             [("a", Verdict::Caught), ("b", Verdict::Missed), ("c", Verdict::Endless)]
         );
         assert!(outcomes("{}").is_err() && outcomes("no JSON").is_err());
+    }
+
+    #[test]
+    fn a_mutants_module_is_the_outermost_around_it() {
+        for (file, module) in [
+            ("crates/dht-proto/src/limits/budgets.rs", "limits"),
+            ("crates/dht-proto/src/limits.rs", "limits"),
+            ("crates/keys/src/public_key.rs", "public_key"),
+            ("crates/keys/src/lib.rs", "lib"),
+        ] {
+            let (name, package) = (String::new(), String::new());
+            assert_eq!(Mutant { name, file: file.to_owned(), package }.module(), module);
+        }
     }
 
     #[test]
