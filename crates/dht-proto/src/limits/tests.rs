@@ -15,8 +15,8 @@ fn from(last: u8) -> SocketAddr {
     SocketAddr::from(([9, 9, 9, last], 6881))
 }
 
-/// Asks for `bytes` a time, as often as it goes, every millisecond for ten seconds; when answers of what size
-/// were given.
+/// Asks for `bytes` a time, as often as it goes, every other millisecond for ten seconds; when answers of what
+/// size were given.
 fn flood(
     limits: &mut Limits,
     start: Instant,
@@ -25,7 +25,7 @@ fn flood(
     proven: bool,
 ) -> Vec<(u64, usize)> {
     let mut answers = Vec::new();
-    for millis in 0..10_000 {
+    for millis in (0..10_000).step_by(2) {
         let now = start + Duration::from_millis(millis);
         for sender in senders {
             if limits.has_some(now, *sender, proven)
@@ -40,17 +40,21 @@ fn flood(
 
 /// The most answers, and the most bytes, in any one second.
 fn worst_second(answers: &[(u64, usize)]) -> (usize, usize) {
-    let within = |begin: u64| {
-        let of_second = answers.iter().filter(move |(at, _)| (begin..begin + 1000).contains(at));
-        of_second.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes))
-    };
-    let all: Vec<_> = answers.iter().map(|(at, _)| within(*at)).collect();
-    (all.iter().map(|a| a.0).max().unwrap_or(0), all.iter().map(|a| a.1).max().unwrap_or(0))
+    let (mut first, mut sum, mut worst) = (0, 0, (0, 0));
+    for (index, (at, bytes)) in answers.iter().enumerate() {
+        sum += bytes;
+        while answers[first].0 + 1000 <= *at {
+            sum -= answers[first].1;
+            first += 1;
+        }
+        worst = (worst.0.max(index + 1 - first), worst.1.max(sum));
+    }
+    worst
 }
 
 #[test]
 fn no_second_sees_more_than_is_allowed_for_a_network() {
-    let network: Vec<_> = (1..=30).map(from).collect();
+    let network: Vec<_> = (1..=10).map(from).collect();
     for bytes in [60, 290, 700, 1000, 1400] {
         for proven in [false, true] {
             let (mut limits, now) = limits(2048);

@@ -128,9 +128,9 @@ fn ten_losses_in_a_row_are_our_own_fault_and_one_answer_between_them_is_a_new_st
     fix.transactions = Transactions::new(TIMEOUT, start);
     let tids: Vec<_> = (1..=11).map(|port| fix.open(port)).collect();
     let lost = |transactions: &mut Transactions, count| {
-        while transactions.pending.len() > count {
-            transactions.pop_lapsed(end);
-        }
+        let lapses = transactions.pending.len() - count;
+        assert!((0..lapses).all(|_| transactions.pop_lapsed(end).is_some()));
+        assert_eq!(transactions.pending.len(), count);
     };
     lost(&mut fix.transactions, 2);
     assert_eq!((fix.transactions.is_offline(), fix.transactions.silent_since()), (false, None));
