@@ -119,7 +119,7 @@ fn a_raw_key_comes_alone() {
         verifier.verify_server_cert(&der, intermediates, &name, &[], now).map(|_verified| ())
     };
     assert_eq!(judged(&[]), Ok(()));
-    assert_eq!(judged(&[der.clone()]), Err(CertificateError::BadEncoding.into()));
+    assert_eq!(judged(std::slice::from_ref(&der)), Err(CertificateError::BadEncoding.into()));
 }
 
 #[test]
