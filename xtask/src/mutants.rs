@@ -120,7 +120,7 @@ fn unnoticed(
     if mutants.is_empty() {
         return Ok(Vec::new());
     }
-    let judged = program.judge(package, &Selection::of(mutants), judges)?;
+    let judged = program.judge(package, mutants, judges)?;
     let (passed, noticed): (Vec<_>, Vec<_>) =
         judged.into_iter().partition(|(_, verdict)| *verdict == Verdict::Missed);
     verdicts.put(&noticed)?;

@@ -4,7 +4,6 @@
 
 use std::path::PathBuf;
 
-use crate::cargo;
 use crate::workspace::Workspace;
 
 /// The program of that name: on the path, or where `.ci/run` installs it below the target folder.
@@ -13,7 +12,10 @@ pub(crate) fn find(workspace: &Workspace, name: &str) -> Option<PathBuf> {
     if ours.is_file() {
         return Some(ours);
     }
-    cargo::exists(name).then(|| PathBuf::from(name))
+    // Not started to see whether it is there: a program of cargo's may know no `--version` of its own.
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    std::env::split_paths(&paths).map(|folder| folder.join(&file)).find(|path| path.is_file())
 }
 
 /// The sentence for a program of cargo that is not there.

@@ -3,6 +3,7 @@
 //! Separate because it alone knows its options and formats. What no test can judge is left out by
 //! `.cargo/mutants.toml`, with the reasons.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,9 +55,12 @@ impl Mutant {
 pub(super) struct Selection(Vec<OsString>);
 
 impl Selection {
-    /// Those alone.
-    pub(super) fn of<'m>(mutants: impl IntoIterator<Item = &'m Mutant>) -> Self {
+    /// Those alone, and fields left out in the same files: the program asks no pattern about these.
+    pub(super) fn of(mutants: &[Mutant]) -> Self {
         let mut selection = Self::default();
+        for file in mutants.iter().map(|mutant| &*mutant.file).collect::<BTreeSet<_>>() {
+            selection.file(file);
+        }
         for mutant in mutants {
             selection.add("--re", format!("^{}$", escaped(&mutant.name)));
         }
@@ -129,7 +133,7 @@ impl<'a> Program<'a> {
         Ok(list.iter().filter_map(Mutant::read).collect())
     }
 
-    /// Judges the mutants of one package in a copy of the workspace, which it makes where `TMPDIR` says.
+    /// Judges mutants of one package in a copy of the workspace, which it makes where `TMPDIR` says.
     ///
     /// # Errors
     ///
@@ -137,9 +141,10 @@ impl<'a> Program<'a> {
     pub(super) fn judge(
         &self,
         package: &str,
-        selection: &Selection,
+        mutants: &[Mutant],
         judges: &Judges<'_>,
     ) -> Result<Vec<(Mutant, Verdict)>, String> {
+        let selection = Selection::of(mutants);
         fs::create_dir_all(&self.folder).map_err(|e| format!("{}: {e}", self.folder.display()))?;
         let mut command = self.command();
         command.args(["--package", package]).args(&selection.0).arg("--output").arg(&self.folder);
@@ -159,7 +164,11 @@ impl<'a> Program<'a> {
         command.env("CARGO_TARGET_DIR", self.folder.join("build"));
         let status = command.status().map_err(|e| format!("{NAME} does not start: {e}"))?;
         match status.code() {
-            Some(code) if GOOD.contains(&code) => self.found(),
+            Some(code) if GOOD.contains(&code) => {
+                let mut judged = self.found()?;
+                judged.retain(|(mutant, _)| mutants.contains(mutant));
+                Ok(judged)
+            }
             Some(BASELINE) => Err(format!("{package}: its tests fail without any mutant")),
             _ => Err(format!("`{}` failed ({status})", cargo::line(&command))),
         }
@@ -264,8 +273,10 @@ mod tests {
     fn a_mutant_is_selected_by_a_pattern_that_fits_it_alone() {
         let name =
             "crates/kad/src/id.rs:7:5: replace <impl Ord for Id<N>>::cmp -> Ordering with ()";
-        let mutant = Mutant { name: name.to_owned(), file: String::new(), package: String::new() };
+        let file = "crates/kad/src/id.rs".to_owned();
+        let mutant = Mutant { name: name.to_owned(), file, package: String::new() };
         let pattern = r"^crates\/kad\/src\/id\.rs\:7\:5\: replace <impl Ord for Id<N>>\:\:cmp \-> Ordering with \(\)$";
-        assert_eq!(Selection::of([&mutant]).0, ["--re", pattern]);
+        let of_file = ["--file", "crates/kad/src/id.rs"];
+        assert_eq!(Selection::of(&[mutant]).0, [&of_file[..], &["--re", pattern]].concat());
     }
 }
