@@ -2,6 +2,7 @@
 //!
 //! Separate from the engines so that what is promised does not depend on which of them stores.
 
+mod ahead;
 mod apply;
 mod engine;
 mod error;
@@ -30,6 +31,7 @@ use self::writer::Command;
 use super::{CacheError, Cached, Peek, Put};
 use crate::runtime::Background;
 
+pub(super) use self::ahead::read_ahead;
 pub(super) use self::engine::{Batch, Engine, Epoch, Failure, Unwritten, Usage};
 pub use self::error::{CacheFault, OpenCacheError};
 pub(super) use self::files::Home;

@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use self::meta::Meta;
 use self::walk::Walk;
+use super::super::persistent::read_ahead;
 
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -74,7 +75,7 @@ pub(super) enum Seen {
 
 /// Looks at a file's header and length, and if `whole` at each of its pages.
 ///
-/// Costs about a microsecond a page in the system's memory.
+/// Costs about a microsecond a page in the system's memory, into which the file is read meanwhile.
 pub(super) fn look(file: &File, whole: bool) -> Result<Seen, Unsound> {
     let length = file.metadata()?.len();
     if length == 0 {
@@ -86,7 +87,8 @@ pub(super) fn look(file: &File, whole: bool) -> Result<Seen, Unsound> {
     if !whole && is_complete {
         return Ok(Seen::InPart);
     }
-    match Walk::new(file, &meta, length)?.all() {
+    let walk = Walk::new(file, &meta, length)?;
+    match read_ahead(file, || walk.all()) {
         // A program that does not know our lock is writing: LMDB's own locks say what may be done.
         Err(Unsound::Damaged(_)) if Meta::read(file)?.transaction != meta.transaction => {
             Ok(Seen::InPart)

@@ -12,7 +12,7 @@ use redb::{
     Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, StorageError, TableError,
 };
 
-use super::super::super::persistent::{Failure, Home, OpenCacheError, SetAside};
+use super::super::super::persistent::{Failure, Home, OpenCacheError, SetAside, read_ahead};
 use super::{Disk, FACTS, FORMAT, KNOWN, ORDER, PACKETS, PAGES_IN_MEMORY, closed, guarded};
 
 /// How a file of redb's begins.
@@ -64,10 +64,14 @@ pub(super) fn begin(disk: &impl Disk, path: &Path, check: bool) -> Result<Databa
         std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
         let file = file.open(path).map_err(StorageError::from)?;
         let is_other = other_format(&file).map_err(StorageError::from)?;
-        if closed::lock_and_take(&file, path).map_err(in_use)? {
+        let is_as_closed = closed::lock_and_take(&file, path).map_err(in_use)?;
+        if is_as_closed {
             builder.set_check_integrity_on_open(false);
         }
-        Ok((is_other, builder.create_with_backend(disk.open(file)?)))
+        let same = file.try_clone().ok().filter(|_| !is_as_closed);
+        let backend = disk.open(file)?;
+        let create = || builder.create_with_backend(backend);
+        Ok((is_other, if let Some(file) = same { read_ahead(&file, create) } else { create() }))
     }));
     let (other, database) = match opened {
         Ok(Ok((other, database))) => (other, database),
