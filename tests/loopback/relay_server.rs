@@ -323,6 +323,57 @@ async fn a_relay_whose_network_is_gone_says_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn every_answer_may_be_read_by_the_scripts_of_every_page() {
+    let relay = Relay::start().await;
+    let (keypair, now) = (Keypair::random(), Timestamp::now().as_u64());
+    let stored = packet(&keypair, now, 600);
+    let (key, unknown) = (keypair.to_z32(), Keypair::random().to_z32());
+    let mut answers = vec![
+        relay.put(&stored, None).await,
+        relay.put(&packet(&keypair, now - 1, 600), None).await,
+        relay.put(&packet(&keypair, now + 1, 600), Some("0")).await,
+        relay.http.put(relay.url(&key)).body(vec![0; 2000]).send().await.unwrap(),
+        relay.http.delete(relay.url(&key)).send().await.unwrap(),
+        relay.http.head(relay.url(&key)).send().await.unwrap(),
+        relay.get(&key, &[("if-none-match", "*")]).await,
+    ];
+    let long = "a".repeat(300);
+    for path in [
+        &key,
+        &unknown,
+        "no-key",
+        "",
+        "?key=no-key",
+        &format!("?key={key}"),
+        &format!("records/{key}"),
+        &format!("packets?key={key}&key={unknown}"),
+        "packets",
+        &format!("watch?key={key}"),
+        "watch",
+        "health",
+        "ready",
+        "info",
+        "metrics",
+        "relay.js",
+        "relay.css",
+        "favicon.ico",
+        "nothing/here",
+        &long,
+    ] {
+        answers.push(relay.get(path, &[("origin", "https://app.example")]).await);
+    }
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status().as_u16()).collect();
+    for status in [200, 204, 304, 400, 404, 405, 409, 412, 413, 414] {
+        assert!(statuses.contains(&status), "no answer is {status}: {statuses:?}");
+    }
+    for answer in &answers {
+        assert_eq!(header(answer, "access-control-allow-origin"), "*", "{answer:?}");
+        assert!(header(answer, "access-control-expose-headers").contains("etag"), "{answer:?}");
+        assert!(answer.headers().get("access-control-allow-credentials").is_none());
+    }
+}
+
+#[tokio::test]
 async fn browsers_may_read_publish_and_see_the_headers() {
     let relay = Relay::start().await;
     let url = relay.url(&Keypair::random().to_z32());

@@ -100,14 +100,19 @@ impl Refusal {
             Self::Resolve(ResolveError::NotAPacket { seq, .. }) => {
                 headers.insert(header::INVALID_SEQ, HeaderValue::from(*seq));
             }
-            Self::TooMany { wait } => {
-                insert(headers, header::RETRY_AFTER, &seconds_until_retry(*wait));
-            }
             Self::Method { allowed } => insert(headers, "allow", allowed),
-            _ if status == StatusCode::SERVICE_UNAVAILABLE => {
-                insert(headers, header::RETRY_AFTER, &seconds_until_retry(RETRY));
-            }
             _ => {}
+        }
+        if let Some(wait) = self.retry_after() {
+            insert(headers, header::RETRY_AFTER, &seconds_until_retry(wait));
+        }
+    }
+
+    /// In how long the same request may do better.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooMany { wait } => Some(*wait),
+            _ => (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY),
         }
     }
 

@@ -9,7 +9,7 @@ use hyper::Response;
 use hyper::body::Body as HttpBody;
 use mainstay_client::Cached;
 use mainstay_keys::PublicKey;
-use mainstay_relay::protocol::Policy;
+use mainstay_relay::protocol::{Policy, seconds_until_retry};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -47,6 +47,9 @@ struct Found {
     packet: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// In how many seconds to ask again, where that may help: what `Retry-After` would say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
 }
 
 /// The packets of the keys in the query (`key=…`, again and again) and in the body (between white space).
@@ -112,6 +115,7 @@ fn present(relay: &Relay, key: PublicKey, cached: &Cached) -> Found {
         max_age: Some(answer::remaining(cached, relay.client.freshness()).as_secs()),
         packet: Some(base64::encode(&cached.packet.to_relay_payload())),
         error: None,
+        retry_after: None,
     }
 }
 
@@ -124,5 +128,6 @@ fn failed(key: String, refusal: &Refusal) -> Found {
         max_age: None,
         packet: None,
         error: Some(refusal.to_string()),
+        retry_after: refusal.retry_after().and_then(|wait| seconds_until_retry(wait).parse().ok()),
     }
 }

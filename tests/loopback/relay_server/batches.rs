@@ -58,7 +58,24 @@ async fn a_batch_answers_each_key_as_a_request_for_it_alone_would() {
         }
         assert_eq!(packets[1]["key"], "no-key");
         assert!(packets[2]["packet"].is_null() && packets[2]["error"].is_string());
+        assert!(packets.iter().all(|found| found["retry_after"].is_null()));
     }
+}
+
+#[tokio::test]
+async fn a_key_that_the_dht_may_not_be_asked_for_says_when_to_ask_again() {
+    let relay =
+        super::limits::limited("[rate_limiter]\nuser_dht_quota = '1r/h'\nuser_dht_burst = 1").await;
+    let (at_hand, unknown) = (stored(&relay).await.0, Keypair::random());
+    let path = format!("packets?key={}&key={}", at_hand.to_z32(), unknown.to_z32());
+    let answer = relay.get(&path, &[]).await.text().await.unwrap();
+    let batch: Value = serde_json::from_str(&answer).unwrap();
+    let [found, refused] = batch["packets"].as_array().unwrap().as_slice() else {
+        panic!("{answer}")
+    };
+    assert_eq!((&found["status"], &refused["status"]), (&200.into(), &429.into()));
+    assert!(found["retry_after"].is_null());
+    assert!((3500..=3600).contains(&refused["retry_after"].as_u64().unwrap()), "{answer}");
 }
 
 #[tokio::test]
