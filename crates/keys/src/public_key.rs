@@ -296,6 +296,8 @@ mod tests {
         assert_eq!(PublicKey::try_from(bytes), Ok(key));
         assert_eq!(PublicKey::try_from(&bytes), Ok(key));
         assert_eq!(PublicKey::try_from(&bytes[..]), Ok(key));
+        let lent: &PublicKey = key.as_ref();
+        assert_eq!(PublicKey::from(lent), key);
         assert_eq!(PublicKey::try_from([0; 32]), Err(PublicKeyError::SmallOrder));
         assert_eq!(PublicKey::try_from(&[0; 32]), Err(PublicKeyError::SmallOrder));
         assert_eq!(PublicKey::try_from(&[0; 32][..]), Err(PublicKeyError::SmallOrder));

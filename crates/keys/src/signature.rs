@@ -52,3 +52,19 @@ impl fmt::Debug for Signature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the signature was not made by this key over these bytes; discard them")]
 pub struct SignatureError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_its_bytes_in_every_form() {
+        let bytes = std::array::from_fn(|at| u8::try_from(at * 3).unwrap());
+        let signature = Signature::from_bytes(&bytes);
+        assert_eq!((signature.as_bytes(), signature.to_bytes()), (&bytes, bytes));
+        assert_eq!(Signature::from(bytes), signature);
+        let shown = format!("{signature:?}");
+        assert!(shown.starts_with("Signature(00030609") && shown.ends_with("b7babd)"), "{shown}");
+        assert_eq!(shown.len(), "Signature()".len() + 128);
+    }
+}

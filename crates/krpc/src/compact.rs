@@ -139,3 +139,36 @@ fn join<const H: usize, const T: usize, const N: usize>(head: &[u8; H], tail: &[
     }
     joined
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_walked_by_value_and_by_reference() {
+        let ids = [1, 2].map(|byte| Id::from_bytes([byte; 20]));
+        let addr = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 6881);
+        let nodes = ids.map(|id| NodeInfo { id, addr });
+        let mut raw = Vec::new();
+        NodeInfo::write_all(&nodes, &mut raw);
+        for list in [NodeList::List(&nodes), NodeList::Raw(&raw), NodeList::Raw(&raw[..52])] {
+            assert_eq!((&list).into_iter().collect::<Vec<_>>(), nodes);
+            assert_eq!(list.into_iter().collect::<Vec<_>>(), nodes);
+        }
+        let of_one: Vec<_> = NodeList::<NodeInfo>::Raw(&raw[..51]).into_iter().collect();
+        assert_eq!(of_one, nodes[..1], "a broken tail is no node");
+
+        let peers = [SocketAddr::V4(addr)];
+        for list in [Values::List(&peers), Values::Joined(&raw[20..26]), Values::Raw(b"")] {
+            let walked: Vec<_> = list.into_iter().collect();
+            assert_eq!((&list).into_iter().collect::<Vec<_>>(), walked);
+            assert_eq!(walked, peers[..usize::from(list != Values::Raw(b""))]);
+        }
+
+        let hashes = [[1; 20], [2; 20]].concat();
+        for list in [Samples::List(&ids), Samples::Raw(&hashes)] {
+            assert_eq!((&list).into_iter().collect::<Vec<_>>(), ids);
+            assert_eq!(list.into_iter().collect::<Vec<_>>(), ids);
+        }
+    }
+}

@@ -130,6 +130,9 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!("6162636465666768696A30313233343536373839".parse(), Ok(id));
         assert_eq!(Id::try_from(&b"abcdefghij0123456789"[..]), Ok(id));
+        let bytes: [u8; 20] = id.into();
+        assert_eq!((Id::from(bytes), id.to_bytes()), (id, bytes));
+        assert_eq!(AsRef::<[u8]>::as_ref(&id), b"abcdefghij0123456789");
         assert_eq!(format!("{id:?}"), "Id(6162636465666768696a30313233343536373839)");
     }
 

@@ -218,3 +218,35 @@ fn key_of_label(label: &[u8], origin: &Origin) -> Option<PublicKey> {
     }
     PublicKey::parse(str::from_utf8(label).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::Label;
+
+    #[test]
+    fn every_way_to_an_owner_leads_to_the_same_one() {
+        let owner: Owner = "_ssh._tcp.www".try_into().unwrap();
+        let text = "_ssh._tcp.www".to_owned();
+        let name = Name::new("_ssh._tcp.www").unwrap();
+        assert_eq!(Owner::try_from(&text).unwrap(), owner);
+        assert_eq!(text.parse::<Owner>().unwrap(), owner);
+        assert_eq!(Owner::try_from(&name).unwrap(), owner);
+        assert_eq!(Owner::try_from(name).unwrap(), owner);
+        assert_eq!(Owner::try_from(text).unwrap(), owner);
+        assert_eq!(
+            (owner.to_string(), format!("{owner:?}")),
+            ("_ssh._tcp.www".to_owned(), "Owner(_ssh._tcp.www)".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_name_of_more_than_255_bytes_owns_nothing() {
+        let of = |labels: usize| {
+            let label = Label::new_unchecked(&b"abc"[..]);
+            Owner::try_from(Name::new_with_labels(&vec![label; labels]))
+        };
+        assert!(of(60).is_ok());
+        assert_eq!(of(64), Err(NameError::TooLong));
+    }
+}

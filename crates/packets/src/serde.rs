@@ -67,7 +67,10 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use crate::{SignedPacket, Timestamp, samples::keypair};
+    use serde::de::value::{BytesDeserializer, Error as ValueError};
+
+    use super::*;
+    use crate::samples::keypair;
 
     #[test]
     fn a_packet_survives_a_format_of_text() {
@@ -89,6 +92,21 @@ mod tests {
         assert!(read(&bytes).unwrap_err().to_string().contains("signature"));
         assert!(read(&[0; 1105]).unwrap_err().to_string().contains("1104"));
         assert!(read(&[]).is_err());
+    }
+
+    #[test]
+    fn formats_of_bytes_are_read_and_verified_too() {
+        type Read = Result<SignedPacket, ValueError>;
+        let packet = SignedPacket::builder().sign(&keypair()).unwrap();
+        let lent =
+            |bytes: &[u8]| -> Read { SignedPacket::deserialize(BytesDeserializer::new(bytes)) };
+        let owned = |bytes: &[u8]| -> Read { PacketBytes.visit_byte_buf(bytes.to_vec()) };
+        for read in [&lent as &dyn Fn(&[u8]) -> Read, &owned] {
+            assert_eq!(read(packet.as_bytes()).unwrap(), packet);
+            let mut bytes = packet.as_bytes().to_vec();
+            bytes[100] ^= 1;
+            assert!(read(&bytes).unwrap_err().to_string().contains("signature"));
+        }
     }
 
     #[test]

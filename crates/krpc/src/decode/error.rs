@@ -154,3 +154,35 @@ fn text_for(key: &'static str) -> &'static [u8] {
         _ => b"missing or bad key",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_wrongly_is_told_which_key_is_to_blame() {
+        for key in [
+            "q",
+            "id",
+            "target",
+            "info_hash",
+            "port",
+            "token",
+            "v",
+            "k",
+            "sig",
+            "seq",
+            "cas",
+            "salt",
+        ] {
+            let error = DecodeError::new(DecodeErrorKind::BadArgument { key }, Some(b"t"), true);
+            assert!(error.to_string().contains(key), "{error}");
+            let text = format!("missing or bad key: {key}");
+            let reply = ErrorReply { code: error_code::PROTOCOL, text: text.as_bytes() };
+            assert_eq!(error.reply(), Some(Message::error(b"t", reply)));
+        }
+        assert_eq!(text_for("other"), b"missing or bad key");
+        let silent = DecodeError::new(DecodeErrorKind::UnknownMethod, Some(b"t"), false);
+        assert_eq!(silent.reply(), None, "it might be an answer itself");
+    }
+}

@@ -75,6 +75,8 @@ mod tests {
         assert_eq!(item.value(), b"12:Hello World!");
         assert_eq!(item.bytes(), Some(&b"Hello World!"[..]));
         assert_eq!(item.target().to_string(), "e5f96f6f38320f0f33959cb4d3d656452117aadb");
+        let shown = format!("{item:?}");
+        assert!(shown.contains("e5f96f6f") && shown.contains("size: 15"), "{shown}");
         assert_eq!(ImmutableItem::new(b"12:Hello World!"), Ok(item));
     }
 

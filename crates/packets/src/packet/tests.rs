@@ -199,6 +199,60 @@ fn data_that_is_not_of_its_type_is_refused() {
 }
 
 #[test]
+fn data_has_at_least_what_its_type_prescribes() {
+    let message = |rtype: u16, rdata: &[u8]| {
+        let mut message = header(0x8000, [0, 1, 0, 0]);
+        message.push(0);
+        message.extend_from_slice(&rtype.to_be_bytes());
+        message.extend_from_slice(&[0, 1, 0, 0, 0, 60]);
+        message.extend_from_slice(&u16::try_from(rdata.len()).unwrap().to_be_bytes());
+        message.extend_from_slice(rdata);
+        signed(1, &message).map(|packet| packet.all_resource_records().count())
+    };
+    // By type: the least data there is, of which a name takes one byte, and so does a text.
+    for (rtype, least) in [
+        (TYPE::A, 4),
+        (TYPE::NS, 1),
+        (TYPE::SOA, 22),
+        (TYPE::WKS, 5),
+        (TYPE::HINFO, 2),
+        (TYPE::MX, 3),
+        (TYPE::RP, 2),
+        (TYPE::ISDN, 2),
+        (TYPE::NSAP, 20),
+        (TYPE::AAAA, 16),
+        (TYPE::LOC, 16),
+        (TYPE::SRV, 7),
+        (TYPE::NAPTR, 8),
+        (TYPE::KX, 3),
+        (TYPE::CERT, 5),
+        (TYPE::DS, 4),
+        (TYPE::RRSIG, 19),
+        (TYPE::NSEC, 1),
+        (TYPE::DNSKEY, 4),
+        (TYPE::DHCID, 3),
+        (TYPE::ZONEMD, 6),
+        (TYPE::EUI48, 6),
+        (TYPE::EUI64, 8),
+        (TYPE::CAA, 2),
+        (TYPE::HTTPS, 3),
+    ] {
+        assert_eq!(message(rtype.into(), &vec![0; least]), Ok(1), "{rtype:?}");
+        for bytes in 1..least {
+            assert!(message(rtype.into(), &vec![0; bytes]).is_err(), "{rtype:?} of {bytes}");
+        }
+    }
+}
+
+#[test]
+fn a_question_that_ends_too_early_is_refused() {
+    let name = [1, b'a', 0];
+    let of = |rest: &[u8]| signed(1, &[&header(0x8000, [1, 0, 0, 0])[..], &name, rest].concat());
+    assert_eq!(of(&[0, 1, 0]), Err(VerifyError::Dns(DnsError::Truncated)));
+    assert!(of(&[0, 1, 0, 1]).is_ok());
+}
+
+#[test]
 fn what_real_packets_contain_is_accepted() {
     let own = own_label();
     let name = [&own[..], &[0]].concat();
@@ -233,6 +287,8 @@ fn a_record_of_unknown_class_is_refused_and_cache_flush_ignored() {
 
 #[test]
 fn records_outside_the_zone_are_seen_and_never_found() {
+    let root = signed(1, &answer(&[0])).unwrap();
+    assert_eq!(root.all_resource_records().next().unwrap().name().to_string(), ".");
     let packet = signed(1, &answer(b"\x03www\x07example\x03com\0")).unwrap();
     let record = packet.all_resource_records().next().unwrap();
     assert!(!record.in_zone());
@@ -376,6 +432,7 @@ fn all_records_are_given_in_order_and_counted_before() {
     assert!(records.next().is_none());
     let bytes: &[u8] = packet.as_ref();
     assert_eq!(bytes, &packet.as_bytes()[..]);
+    assert_eq!(SignedPacket::try_from(packet.as_bytes().clone()), Ok(packet));
 }
 
 #[test]

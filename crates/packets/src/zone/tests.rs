@@ -26,6 +26,17 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_zone_knows_its_key_and_how_many_records_it_has() {
+    let zone = parse("www A 192.0.2.1\n@ A 192.0.2.2\n", &key()).unwrap();
+    assert_eq!((zone.key(), zone.len(), zone.is_empty()), (key(), 2, false));
+    assert_eq!(format!("{zone:?}"), format!("Zone({}, 2 records)", key()));
+    let empty = parse("; nothing\n", &key()).unwrap();
+    assert_eq!((empty.key(), empty.len(), empty.is_empty()), (key(), 0, true));
+    let packet = SignedPacketBuilder::from(zone.clone()).sign(&keypair()).unwrap();
+    assert_eq!(packet.to_zone(), zone);
+}
+
+#[test]
 fn everything_a_master_file_may_contain_is_read() {
     let own = key().to_z32();
     let text = format!(
