@@ -484,3 +484,28 @@ impl Node {
 fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ask_of_an_address_that_cannot_be_reached_ends_at_once() {
+        let now = crate::testing::start();
+        let mut node = Node::new(Config::default(), [5; 32], now);
+        let [asked, other] = [[60, 1, 1, 1], [60, 1, 1, 2]].map(|ip| SocketAddr::from((ip, 6881)));
+        let query = node.ask(now, Ask::Ping { addr: asked });
+        let sent: Vec<_> = std::iter::from_fn(|| node.poll_transmit()).take(10).collect();
+        assert!(sent.iter().any(|transmit| transmit.to == asked));
+        let is_done = |node: &mut Node| {
+            let events = std::iter::from_fn(|| node.poll_event()).take(10);
+            events
+                .into_iter()
+                .any(|event| matches!(event, Event::Done { query: of, .. } if of == query))
+        };
+        node.handle_unreachable(now, other);
+        assert!(!is_done(&mut node), "nobody asked there");
+        node.handle_unreachable(now, asked);
+        assert!(is_done(&mut node));
+    }
+}

@@ -11,7 +11,7 @@ use mainstay_krpc::item::{ImmutableItem, MutableItem};
 use super::items::{Items, leading_zeros};
 use super::peers::Peers;
 use super::quota::Quota;
-use super::{Full, ItemKind, MemoryStore, Peer, Store};
+use super::{Full, ItemKind, MemoryStore, Peer, PeerFamily, Store, StoreCounts};
 use crate::StoreConfig;
 
 const LIFETIME: Duration = Duration::from_secs(7200);
@@ -287,4 +287,56 @@ fn each_kind_of_item_has_a_pool_of_its_own_and_all_follow_our_id() {
     let mut peers = Vec::new();
     store.peers(now, &id(1), None, &mut |peer| peers.push(peer.addr));
     assert_eq!(peers, [SocketAddr::from((NEAR, 80))]);
+}
+
+/// A shelf with room for one item, which leaves to the trait all that it can.
+#[derive(Debug, Default)]
+struct Shelf(Option<MutableItem>);
+
+impl Store for Shelf {
+    fn mutable(&self, _now: Instant, target: &Id) -> Option<MutableItem> {
+        self.0.clone().filter(|item| item.target() == *target)
+    }
+
+    fn immutable(&self, _now: Instant, _target: &Id) -> Option<ImmutableItem> {
+        None
+    }
+
+    fn put_mutable(&mut self, _now: Instant, _from: IpAddr, item: MutableItem) -> Result<(), Full> {
+        self.0 = Some(item);
+        Ok(())
+    }
+
+    fn put_immutable(&mut self, _: Instant, _: IpAddr, _: ImmutableItem) -> Result<(), Full> {
+        Err(Full)
+    }
+
+    fn refresh(&mut self, _now: Instant, _target: &Id) {}
+
+    fn announce(&mut self, _: Instant, _: Id, _: IpAddr, _: Peer) -> Result<(), Full> {
+        Err(Full)
+    }
+
+    fn peers(&self, _: Instant, _: &Id, _: Option<PeerFamily>, _: &mut dyn FnMut(Peer)) {}
+
+    fn info_hashes(&self, _now: Instant, _visit: &mut dyn FnMut(Id)) {}
+
+    fn counts(&self) -> StoreCounts {
+        StoreCounts { items: usize::from(self.0.is_some()), info_hashes: 0 }
+    }
+}
+
+#[test]
+fn a_store_need_know_neither_its_room_nor_our_id_nor_the_time() {
+    let now = start();
+    let mut shelf = Shelf::default();
+    shelf.put_mutable(now, NEAR, signed(1)).unwrap();
+    for kind in [ItemKind::Mutable, ItemKind::Immutable] {
+        assert!(shelf.has_room(now, STRANGER, &id(0xff), kind), "who cannot tell says yes");
+    }
+    shelf.set_home(id(0xaa));
+    assert_eq!(shelf.poll_timeout(), None, "it never asks to be woken");
+    shelf.handle_timeout(now + LIFETIME);
+    assert_eq!(shelf.mutable(now, &signed(1).target()), Some(signed(1)));
+    assert_eq!(shelf.counts().items, 1);
 }
