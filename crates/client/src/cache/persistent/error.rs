@@ -142,3 +142,29 @@ impl CacheFault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::persistent::engine::Failure;
+
+    #[test]
+    fn a_fault_is_told_to_all_whose_puts_it_cost_as_the_same_fault() {
+        let io = |kind: io::ErrorKind| CacheFault::from_io(kind.into());
+        let faults = [
+            io(io::ErrorKind::StorageFull),
+            io(io::ErrorKind::PermissionDenied),
+            CacheFault::from_io(io::Error::from_raw_os_error(5)),
+            Failure::Damaged("a page".into()).into_fault(),
+            Failure::Engine("a lock".into()).into_fault(),
+            CacheFault::Stopped,
+            CacheFault::Closed,
+        ];
+        let source = |fault: &CacheFault| fault.source().map(ToString::to_string);
+        for fault in faults {
+            let again = fault.again();
+            assert_eq!(std::mem::discriminant(&again), std::mem::discriminant(&fault));
+            assert_eq!((again.to_string(), source(&again)), (fault.to_string(), source(&fault)));
+        }
+    }
+}

@@ -72,6 +72,7 @@ for_each_engine! {
     a_packet_that_was_just_put_is_at_hand
     puts_that_wait_together_share_a_commit
     a_full_cache_lets_the_expired_leave_first
+    a_full_cache_spares_what_is_in_use_though_it_has_expired
     a_full_cache_with_nothing_expired_keeps_the_newcomer
     reading_changes_nothing_on_disk_and_the_next_put_is_one_commit
     a_put_whose_caller_has_gone_is_stored
@@ -193,6 +194,21 @@ fn a_full_cache_lets_the_expired_leave_first<C: OnDisk>() {
     }
     assert!(fresh.iter().all(|cached| get(&cache, cached).is_some()));
     assert_eq!(cache.status_of().evicted, 5);
+}
+
+fn a_full_cache_spares_what_is_in_use_though_it_has_expired<C: OnDisk>() {
+    let folder = folder();
+    let options = CacheOptions::default().packets(5);
+    let expired: Vec<_> = (2..7).map(seen).collect();
+    let cache = C::open(folder.path(), &options).unwrap();
+    expired.iter().for_each(|cached| drop(put(&cache, cached)));
+    drop(cache);
+    let cache = C::open(folder.path(), &options).unwrap();
+    assert!(get(&cache, &expired[4]).is_some(), "the longest expired is asked for");
+    put(&cache, &seen(0));
+    assert_eq!(cache.len(), 5);
+    let stays: Vec<_> = expired.iter().map(|c| get(&cache, c).is_some()).collect();
+    assert_eq!(stays, [true, true, true, false, true]);
 }
 
 fn a_full_cache_with_nothing_expired_keeps_the_newcomer<C: OnDisk>() {

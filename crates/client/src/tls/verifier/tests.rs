@@ -3,6 +3,7 @@
 
 use mainstay_keys::Keypair;
 use rustls::ServerConnection;
+use rustls::internal::msgs::codec::Codec as _;
 
 use super::*;
 use crate::tls::TlsKeypair;
@@ -120,6 +121,35 @@ fn a_raw_key_comes_alone() {
     };
     assert_eq!(judged(&[]), Ok(()));
     assert_eq!(judged(std::slice::from_ref(&der)), Err(CertificateError::BadEncoding.into()));
+}
+
+/// What a server sends to prove that it has a secret.
+fn proof(scheme: SignatureScheme, signature: &[u8]) -> DigitallySignedStruct {
+    let length = u16::try_from(signature.len()).expect("it is short");
+    let scheme = u16::from(scheme).to_be_bytes();
+    let bytes = [&scheme[..], &length.to_be_bytes(), signature].concat();
+    DigitallySignedStruct::read_bytes(&bytes).expect("it is of that form")
+}
+
+#[test]
+fn a_raw_key_proves_itself_with_its_own_kind_of_signature_alone_and_not_in_tls_12() {
+    let (verifier, keypair) = (verifier(&ExpectedKeys::default()), keypair(1));
+    let der = CertificateDer::from(spki::encode(&keypair.public_key()));
+    let signature = keypair.sign(b"handshake").to_bytes();
+    let judged = |message: &[u8], scheme, signature: &[u8]| {
+        let proof = proof(scheme, signature);
+        verifier.verify_tls13_signature(message, &der, &proof).map(|_verified| ())
+    };
+    let ed25519 = SignatureScheme::ED25519;
+    assert_eq!(judged(b"handshake", ed25519, &signature), Ok(()));
+    let forged = Err(CertificateError::BadSignature.into());
+    assert_eq!(judged(b"handshook", ed25519, &signature), forged);
+    assert_eq!(judged(b"handshake", ed25519, &signature[..63]), forged);
+    assert_eq!(judged(b"handshake", ed25519, &[&signature[..], &[0]].concat()), forged);
+    let unasked = Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
+    assert_eq!(judged(b"handshake", SignatureScheme::ECDSA_NISTP256_SHA256, &signature), unasked);
+    let in_tls12 = verifier.verify_tls12_signature(b"handshake", &der, &proof(ed25519, &signature));
+    assert!(in_tls12.is_err());
 }
 
 #[test]
