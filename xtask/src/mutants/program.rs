@@ -157,7 +157,8 @@ impl<'a> Program<'a> {
             Judges::Own => command.args(["--timeout", PATIENCE, "--cargo-arg=--tests"]),
             Judges::Across(binaries) => {
                 command.args(["--timeout", PATIENCE_ACROSS, "--test-package", "mainstay-tests"]);
-                command.args(binaries.iter().map(|binary| format!("--cargo-arg=--test={binary}")))
+                // Not for the build before, which is of the mutant's own package.
+                command.args(binaries.iter().map(|name| format!("--cargo-test-arg=--test={name}")))
             }
         };
         // What the copies compile is kept, or each run would begin with all dependencies.
