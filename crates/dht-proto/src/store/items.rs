@@ -24,6 +24,8 @@ pub(crate) struct Items<T> {
     home: Id,
     quota: Quota,
     entries: BTreeMap<[u8; 20], Entry<T>>,
+    /// Nothing that is there was put before this; so it need not be looked through for what has expired.
+    oldest: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,7 @@ impl<T> Items<T> {
             home,
             quota: Quota::new(config, capacity),
             entries: BTreeMap::new(),
+            oldest: None,
         }
     }
 
@@ -59,11 +62,11 @@ impl<T> Items<T> {
         if self.entries.contains_key(&key) {
             return true;
         }
-        let nearer = || {
-            let farthest = self.entries.last_key_value();
-            farthest.is_some_and(|(farthest, entry)| key < *farthest || !self.alive(now, entry))
+        let expired = || {
+            self.may_have_expired(now) && !self.entries.values().all(|entry| self.alive(now, entry))
         };
-        self.quota.has_room(by) && (self.entries.len() < self.capacity || nearer())
+        let farther = || self.may_go(by).next().is_some_and(|(farthest, _)| key <= *farthest);
+        self.quota.has_room(by) && (self.entries.len() < self.capacity || farther() || expired())
     }
 
     pub(crate) fn put(
@@ -86,6 +89,7 @@ impl<T> Items<T> {
             self.make_room(now, by, &key)?;
         }
         self.quota.add(by);
+        self.oldest = Some(self.oldest.map_or(now, |oldest| oldest.min(now)));
         self.entries.insert(key, Entry { item, by, put_at: now });
         Ok(())
     }
@@ -97,15 +101,18 @@ impl<T> Items<T> {
     }
 
     pub(crate) fn sweep(&mut self, now: Instant) {
-        let lifetime = self.lifetime;
-        let quota = &mut self.quota;
+        let (lifetime, quota) = (self.lifetime, &mut self.quota);
+        let mut oldest: Option<Instant> = None;
         self.entries.retain(|_, entry| {
             let alive = now.saturating_duration_since(entry.put_at) < lifetime;
-            if !alive {
+            if alive {
+                oldest = Some(oldest.map_or(entry.put_at, |oldest| oldest.min(entry.put_at)));
+            } else {
                 quota.remove(entry.by);
             }
             alive
         });
+        self.oldest = oldest;
     }
 
     pub(crate) fn move_home(&mut self, home: Id) {
@@ -120,17 +127,20 @@ impl<T> Items<T> {
         now.saturating_duration_since(entry.put_at) < self.lifetime
     }
 
+    fn may_have_expired(&self, now: Instant) -> bool {
+        let passed = self.oldest.map(|oldest| now.saturating_duration_since(oldest));
+        passed.is_some_and(|passed| passed >= self.lifetime)
+    }
+
+    /// Takes out what has expired, or else whom a newcomer may displace.
     fn make_room(&mut self, now: Instant, by: IpAddr, newcomer: &[u8; 20]) -> Result<(), Full> {
-        self.sweep(now);
+        if self.may_have_expired(now) {
+            self.sweep(now);
+        }
         if self.entries.len() < self.capacity {
             return Ok(());
         }
-        // A crowd makes room among its own, so that one provider costs the others next to nothing.
-        let crowd = self.quota.is_crowd(by).then(|| Group::provider(by));
-        let may_go =
-            |entry: &Entry<T>| crowd.is_none_or(|crowd| Group::provider(entry.by) == crowd);
-        let mut candidates =
-            self.entries.iter().rev().filter(|(_, entry)| may_go(entry)).peekable();
+        let mut candidates = self.may_go(by).peekable();
         let Some((farthest, _)) = candidates.peek() else { return Err(Full) };
         if newcomer > *farthest {
             return Err(Full);
@@ -144,6 +154,15 @@ impl<T> Items<T> {
             self.quota.remove(entry.by);
         }
         Ok(())
+    }
+
+    /// Whom something that `by` puts may displace, the farthest first. A crowd makes room among its own, so that one
+    /// provider costs the others next to nothing.
+    fn may_go(&self, by: IpAddr) -> impl Iterator<Item = (&[u8; 20], &Entry<T>)> {
+        let crowd = self.quota.is_crowd(by).then(|| Group::provider(by));
+        let may_go =
+            move |entry: &Entry<T>| crowd.is_none_or(|crowd| Group::provider(entry.by) == crowd);
+        self.entries.iter().rev().filter(move |(_, entry)| may_go(entry))
     }
 }
 
@@ -288,6 +307,38 @@ mod tests {
         let left = (0..1000).filter(|n| pool.find(later, &victim(*n).0).is_some()).count();
         assert!((997..1000).contains(&left), "{left}");
         assert_eq!(pool.len(), 1000);
+    }
+
+    #[test]
+    fn what_is_said_to_have_room_has_room_and_nothing_else() {
+        // An address has two places, a provider five; so there are crowds, full shares, expiry and all distances.
+        let config = StoreConfig { share_per_address: 5, ..StoreConfig::default() };
+        let mut draw = 1_u64;
+        let mut next = |bound: u64| {
+            draw = draw
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (draw >> 33) % bound
+        };
+        let (mut refused, mut accepted) = (0, 0);
+        for _ in 0..50 {
+            let mut pool = Items::new(&config, 25, Id::from_bytes([0; 20]));
+            let mut now = crate::testing::start();
+            for _ in 0..200 {
+                now += Duration::from_secs(next(240));
+                let [net, host, first, last] =
+                    [next(9), next(3), next(256), next(4)].map(|n| n as u8);
+                let (by, target) = (IpAddr::from([60 + net / 3, net, 1, host]), id(first, last));
+                if next(5) == 0 {
+                    pool.refresh(now, &target);
+                }
+                let said = pool.has_room(now, by, &target);
+                let stored = pool.put(now, by, target, 0).is_ok();
+                assert_eq!(said, stored, "{by} puts {target:?}");
+                if stored { accepted += 1 } else { refused += 1 }
+            }
+        }
+        assert!(refused > 100 && accepted > 100, "{refused} refused, {accepted} accepted");
     }
 
     #[test]
