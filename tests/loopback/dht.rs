@@ -1,6 +1,7 @@
 //! `mainstay-dht` on real sockets: nodes that join, store and find, and drivers that survive.
 //! The protocol's rules are proven on the simulated network; here it is the plumbing that is tested.
 
+mod faults;
 mod homes;
 mod items;
 mod lifecycle;
