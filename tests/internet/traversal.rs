@@ -26,10 +26,11 @@ fn an_announced_peer_is_found_by_another_node_and_reported_once() {
         let mut world = World::before(prompt(seed, 2000, 0.2), 0.01);
         let [seeder, leecher] = [0, 1].map(|_| world.join(2 * MINUTE, |config| config));
         let info_hash = Id::from_bytes([0x5a; 20]);
-        let ask = Ask::AnnouncePeer { info_hash, port: Some(5151) };
+        let ask = Ask::AnnouncePeer { info_hash, port: Some(5151), seed: false };
         let (outcome, _, _) = world.ask(seeder, ask, false);
         assert!(matches!(outcome, Outcome::Put(Ok(_))), "{outcome:?}");
-        let (outcome, _, events) = world.ask(leecher, Ask::GetPeers { info_hash }, false);
+        let (outcome, _, events) =
+            world.ask(leecher, Ask::GetPeers { info_hash, no_seeds: false }, false);
         let Outcome::Peers(Ok(peers)) = outcome else { panic!("{outcome:?}") };
         let home = mainstay_tests::internet::home_address(seeder);
         assert_eq!(peers, [std::net::SocketAddr::from((*home.ip(), 5151))]);

@@ -268,7 +268,7 @@ fn a_node_of_the_world_cannot_point_us_at_our_own_site() {
     let mut bench = Bench::knowing_with(&peers, config);
     let near =
         ["127.0.0.1:53", "10.0.0.1:80", "192.168.1.1:1900", "100.64.0.1:1", "169.254.169.254:80"];
-    let query = bench.ask(Ask::GetPeers { info_hash: Id::from_bytes([3; 20]) });
+    let query = bench.ask(Ask::GetPeers { info_hash: Id::from_bytes([3; 20]), no_seeds: false });
     let mut asked = Vec::new();
     while bench.ending(query).is_none() {
         for sent in std::mem::take(&mut bench.sent) {

@@ -27,14 +27,16 @@ fn count(swarm: &Swarm, index: usize, which: impl Fn(&Event) -> bool) -> usize {
 fn a_peer_of_both_families_is_found_under_both_addresses_or_the_one_that_is_spoken() {
     let mut swarm = thirds(65);
     let info_hash = Id::from_bytes([0x5a; 20]);
-    let announce = Ask::AnnouncePeer { info_hash, port: Some(5151) };
+    let announce = Ask::AnnouncePeer { info_hash, port: Some(5151), seed: false };
     assert!(matches!(swarm.ask(3, announce).0, Outcome::Put(Ok(_))));
     let [four, six] = [address(3), SocketAddr::V6(v6(3))].map(|mut addr| {
         addr.set_port(5151);
         addr
     });
     for (reader, expected) in [(6, vec![four, six]), (7, vec![four]), (8, vec![six])] {
-        let Outcome::Peers(Ok(mut found)) = swarm.ask(reader, Ask::GetPeers { info_hash }).0 else {
+        let Outcome::Peers(Ok(mut found)) =
+            swarm.ask(reader, Ask::GetPeers { info_hash, no_seeds: false }).0
+        else {
             panic!("node {reader} finds nothing")
         };
         found.sort_unstable();

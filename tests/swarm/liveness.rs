@@ -35,8 +35,8 @@ impl Dice {
             2 => Ask::PutMutable { item: item(number, seq), cas: None },
             3 => Ask::PutMutable { item: item(number, seq), cas: Some(seq - 1) },
             4 => Ask::PutImmutable { item: ImmutableItem::from_bytes(&[number]).expect("small") },
-            5 => Ask::GetPeers { info_hash: target },
-            6 => Ask::AnnouncePeer { info_hash: target, port: None },
+            5 => Ask::GetPeers { info_hash: target, no_seeds: false },
+            6 => Ask::AnnouncePeer { info_hash: target, port: None, seed: false },
             7 => Ask::FindNode { target },
             _ => Ask::SampleInfohashes { target },
         }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use mainstay_dht_proto::{Ask, Event, Outcome, Source, StepKind};
-use mainstay_krpc::Id;
 use mainstay_krpc::item::MutableItem;
+use mainstay_krpc::{Id, Message};
 
 use crate::scripted::{Answer, Bench, Fake};
 use crate::swarm::{Swarm, get_of, item, keypair};
@@ -41,6 +41,48 @@ fn each_better_value_is_told_at_once_and_the_newest_at_the_end() {
         report.holders.iter().map(|held| (held.seq.unwrap(), held.verified)).collect();
     assert_eq!(held, [(3, true), (5, true), (4, false), (9, true), (9, true), (1, false)]);
     assert_eq!(report.behind().count(), 4);
+    assert_eq!(report.rivals(&found).count(), 0);
+}
+
+#[test]
+fn who_holds_another_value_under_the_same_number_is_told() {
+    let value = |text: &str| MutableItem::sign_bytes(&keypair(1), b"", 9, text.as_bytes()).unwrap();
+    let peers = Fake::all(6);
+    let mut bench = Bench::knowing(&peers);
+    let query = bench.ask(get_of(&item(1, 0)));
+    bench.serve(
+        &mut |peer, query| {
+            let item = match peer.id.as_bytes()[0] {
+                1 | 2 => Some(value("one")),
+                3 => Some(value("two")),
+                4 => Some(item(1, 8)),
+                _ => None,
+            };
+            Some(Answer { item, ..peer.polite(query, &[])? })
+        },
+        &peers,
+    );
+    let Some((Outcome::Mutable(Ok(Some(found))), report)) = bench.ending(query) else { panic!() };
+    assert_eq!(found, value("two"), "the greater, so that all readers agree");
+    let mut rivals: Vec<_> = report.rivals(&found).map(|holder| holder.node.id).collect();
+    rivals.sort_unstable();
+    assert_eq!(rivals, [peers[0].id, peers[1].id]);
+    let rivals: Vec<_> = report.rivals(&value("one")).map(|holder| holder.node.id).collect();
+    assert_eq!(rivals, [peers[2].id]);
+    assert_eq!(report.behind().map(|holder| holder.node.id).collect::<Vec<_>>(), [peers[3].id]);
+}
+
+#[test]
+fn an_answer_that_says_it_is_read_only_counts_all_the_same() {
+    let peers = Fake::all(1);
+    let mut bench = Bench::knowing(&peers);
+    let query = bench.ask(Ask::Ping { addr: peers[0].addr });
+    let sent = bench.sent.pop().unwrap();
+    let tid = Message::decode(&sent.payload).unwrap().transaction;
+    let answer = [b"d1:rd2:id20:", &peers[0].id.as_bytes()[..], b"e2:roi1e1:t4:", tid, b"1:y1:re"];
+    bench.receive(peers[0].addr, &answer.concat());
+    let Some((Outcome::Nodes(Ok(nodes)), _)) = bench.ending(query) else { panic!() };
+    assert_eq!(nodes[0].id, peers[0].id);
 }
 
 #[test]
@@ -84,12 +126,12 @@ fn a_value_with_the_asked_hash_ends_a_get_and_another_does_not() {
     let query = bench.ask(Ask::GetImmutable { target: wanted.target() });
     for sent in std::mem::take(&mut bench.sent) {
         let peer = peers.iter().find(|peer| peer.addr == sent.to).unwrap();
-        let tid = mainstay_krpc::Message::decode(&sent.payload).unwrap().transaction.to_vec();
+        let tid = Message::decode(&sent.payload).unwrap().transaction.to_vec();
         let item = if peer.id == peers[1].id { &wanted } else { &other };
         let mut response = mainstay_krpc::Response::new(peer.id);
         response.value = Some(item.value());
         let mut bytes = Vec::new();
-        mainstay_krpc::Message::response(&tid, response).encode(&mut bytes);
+        Message::response(&tid, response).encode(&mut bytes);
         bench.receive(peer.addr, &bytes);
     }
     let Some((Outcome::Immutable(Ok(found)), _)) = bench.ending(query) else { panic!() };
@@ -124,7 +166,7 @@ fn a_reply_from_another_address_or_with_another_transaction_is_not_a_reply() {
     let mut bench = Bench::knowing(&peers);
     let query = bench.ask(get_of(&item(1, 0)));
     let sent = bench.sent.pop().unwrap();
-    let tid = mainstay_krpc::Message::decode(&sent.payload).unwrap().transaction.to_vec();
+    let tid = Message::decode(&sent.payload).unwrap().transaction.to_vec();
     let answer = Answer { id: Some(peers[0].id), item: Some(item(1, 5)), ..Answer::default() };
     bench.receive(Fake::new(2).addr, &answer.encode(&tid));
     bench.receive(peers[0].addr, &answer.encode(b"xxxx"));
@@ -148,7 +190,7 @@ fn a_late_answer_still_counts_while_the_lookup_runs() {
     bench.wait(Duration::from_millis(1500));
     let steps: Vec<StepKind> = bench.events.iter().filter_map(step).collect();
     assert!(steps.contains(&StepKind::Stalled), "{steps:?}");
-    let tid = mainstay_krpc::Message::decode(&slow.payload).unwrap().transaction.to_vec();
+    let tid = Message::decode(&slow.payload).unwrap().transaction.to_vec();
     let answer = Answer { id: Some(peers[0].id), item: Some(item(1, 5)), ..Answer::default() };
     bench.receive(peers[0].addr, &answer.encode(&tid));
     assert_eq!(values(&bench), [5]);
@@ -193,7 +235,7 @@ fn a_stream_of_ever_closer_lies_ends() {
     let mut asked = 0_u32;
     while !bench.sent.is_empty() {
         for sent in std::mem::take(&mut bench.sent) {
-            let message = mainstay_krpc::Message::decode(&sent.payload).unwrap();
+            let message = Message::decode(&sent.payload).unwrap();
             let tid = message.transaction.to_vec();
             asked += 1;
             let mut id = target.to_bytes();

@@ -25,6 +25,7 @@ mod join;
 mod liveness;
 mod lookup;
 mod outage;
+mod paths;
 mod private;
 mod quotas;
 mod republish;

@@ -174,6 +174,14 @@ fn a_node_that_moves_and_comes_back_is_known_by_the_id_it_had() {
         }
         assert!(bep42::fits(&id(&swarm), host.ip()), "{host}");
         seen.push(id(&swarm));
+        let told = swarm.events(7).iter().rev().find_map(|event| match event {
+            Event::PublicAddress { addr, id } => Some((*addr, *id)),
+            _ => None,
+        });
+        assert_eq!(told, Some((host, id(&swarm))));
+        assert_eq!(swarm.node(7).info().ipv4.unwrap().public, Some(host));
+        // The table was sorted anew around the new id, not emptied.
+        assert!(swarm.node(7).contacts().len() >= 20);
     }
     assert_ne!(seen[1], at_home);
     assert_eq!(seen[2], at_home);

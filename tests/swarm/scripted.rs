@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mainstay_dht_proto::{Ask, Config, Event, LookupReport, Node, Outcome, QueryId, Transmit};
-use mainstay_krpc::{Body, Id, Message, Method, NodeInfo, Nodes, Query, Response};
+use mainstay_krpc::{
+    Body, Id, Message, Method, NodeInfo, NodeInfo6, Nodes, Nodes6, Query, Response,
+};
 
 use crate::swarm::{TODAY, ending, start};
 
@@ -124,6 +126,14 @@ impl Bench {
         }
     }
 
+    /// Tells the node that nothing it sent gets out, since this host has no way to anywhere, until it sends nothing more.
+    pub(crate) fn lose_route(&mut self) {
+        while let Some(sent) = self.sent.pop() {
+            self.node.handle_no_route(self.now, sent.to);
+            self.drain();
+        }
+    }
+
     pub(crate) fn ending(&self, query: QueryId) -> Option<(Outcome, LookupReport)> {
         ending(&self.events, query)
     }
@@ -150,6 +160,7 @@ pub(crate) struct Fake {
 pub(crate) struct Answer {
     pub(crate) id: Option<Id>,
     pub(crate) nodes: Vec<NodeInfo>,
+    pub(crate) nodes6: Vec<NodeInfo6>,
     pub(crate) token: Option<Vec<u8>>,
     pub(crate) item: Option<mainstay_krpc::item::MutableItem>,
     pub(crate) error: Option<i64>,
@@ -167,6 +178,9 @@ impl Answer {
         }
         let mut response = Response::new(self.id.expect("an answer has an id"));
         response.nodes = Nodes::List(&self.nodes);
+        if !self.nodes6.is_empty() {
+            response.nodes6 = Nodes6::List(&self.nodes6);
+        }
         response.token = self.token.as_deref();
         let forged = [7; 64];
         if let Some(item) = &self.item {

@@ -443,6 +443,35 @@ fn peers_are_kept_by_address_and_listed() {
 }
 
 #[test]
+fn an_announce_needs_a_port_that_can_be_connected_to() {
+    let mut bench = bench();
+    for port in [AnnouncePort::Explicit(0), AnnouncePort::Implied { fallback: 0 }] {
+        let from = match port {
+            AnnouncePort::Explicit(_) => CLIENT,
+            // A source port of 0 is dropped at the door, so this one is good.
+            AnnouncePort::Implied { .. } => SocketAddr::new(CLIENT.ip(), 1),
+        };
+        let expected = if from == CLIENT { 203 } else { 0 };
+        assert_eq!(announce(&mut bench, from, port, false), expected, "{port:?}");
+    }
+    let token = token(&mut bench, CLIENT, Id::from_bytes([b'h'; 20]));
+    for (port, expected) in [("65535", 0), ("65536", 203), ("-1", 203)] {
+        let query = [
+            b"d1:ad2:id20:abcdefghij01234567899:info_hash20:hhhhhhhhhhhhhhhhhhhh4:porti".as_slice(),
+            port.as_bytes(),
+            b"e5:token8:",
+            &token,
+            b"e1:q13:announce_peer1:t2:aa1:y1:qe",
+        ]
+        .concat();
+        bench.sent.clear();
+        bench.receive(CLIENT, &query);
+        assert_eq!(code(&bench.sent[0].payload), expected, "{port}");
+    }
+    assert_eq!(peers(&mut bench, false), [SocketAddr::new(CLIENT.ip(), 1)]);
+}
+
+#[test]
 fn a_scrape_counts_seeds_and_others() {
     let mut bench = bench();
     prove(&mut bench, CLIENT);

@@ -51,9 +51,9 @@ fn immutable_items_and_peers_are_found_by_others() {
     assert!(matches!(found, Outcome::Immutable(Ok(Some(other))) if other == item));
 
     let info_hash = Id::from_bytes([0x42; 20]);
-    report(swarm.ask(2, Ask::AnnouncePeer { info_hash, port: Some(8080) }).0);
-    report(swarm.ask(3, Ask::AnnouncePeer { info_hash, port: None }).0);
-    let (found, _) = swarm.ask(31, Ask::GetPeers { info_hash });
+    report(swarm.ask(2, Ask::AnnouncePeer { info_hash, port: Some(8080), seed: false }).0);
+    report(swarm.ask(3, Ask::AnnouncePeer { info_hash, port: None, seed: false }).0);
+    let (found, _) = swarm.ask(31, Ask::GetPeers { info_hash, no_seeds: false });
     let Outcome::Peers(Ok(peers)) = found else { panic!("{found:?}") };
     let expected = [SocketAddr::new(crate::swarm::address(2).ip(), 8080), crate::swarm::address(3)];
     assert_eq!(peers, expected);
@@ -61,6 +61,17 @@ fn immutable_items_and_peers_are_found_by_others() {
     let Outcome::Scrape(Ok(scrape)) = scraped else { panic!("{scraped:?}") };
     assert_eq!((scrape.seed_count(), scrape.downloader_count()), (0, 2));
     assert!(scrape.nodes >= 1);
+    // Who then has everything says so, counts as a seed, and is of no use to others who have everything.
+    report(swarm.ask(2, Ask::AnnouncePeer { info_hash, port: Some(8080), seed: true }).0);
+    let (scraped, _) = swarm.ask(33, Ask::Scrape { info_hash });
+    let Outcome::Scrape(Ok(scrape)) = scraped else { panic!("{scraped:?}") };
+    assert_eq!((scrape.seed_count(), scrape.downloader_count()), (1, 1));
+    // Whoever asks may be one of those that store it, and looks into its own store first.
+    for reader in 0..40 {
+        let ask = Ask::GetPeers { info_hash, no_seeds: true };
+        let Outcome::Peers(Ok(peers)) = swarm.ask(reader, ask).0 else { panic!("node {reader}") };
+        assert_eq!(peers, expected[1..], "node {reader}");
+    }
     let (sampled, _) = swarm.ask(32, Ask::SampleInfohashes { target: info_hash });
     let Outcome::Samples(Ok(samples)) = sampled else { panic!("{sampled:?}") };
     assert!(samples.iter().any(|sample| sample.info_hashes == [info_hash]));
@@ -138,7 +149,7 @@ fn a_put_right_after_or_during_a_find_node_of_its_target_stores() {
     assert_eq!(report(swarm.put(1, &item)).stored, 16);
     let info_hash = item.target();
     let finding = swarm.start(2, find);
-    let announcing = swarm.start(2, Ask::AnnouncePeer { info_hash, port: Some(1) });
+    let announcing = swarm.start(2, Ask::AnnouncePeer { info_hash, port: Some(1), seed: false });
     let putting = swarm.start(2, put(&item));
     assert!(matches!(swarm.finish(2, finding).0, Outcome::Nodes(Ok(_))));
     assert_eq!(report(swarm.finish(2, announcing).0).stored, 16);
@@ -168,7 +179,7 @@ fn tokens_for_an_announce_come_from_get_peers_and_for_a_put_from_get() {
         let mut bench = Bench::knowing(&peers);
         let target = item(1, 5).target();
         let ask = match announce {
-            true => Ask::AnnouncePeer { info_hash: target, port: None },
+            true => Ask::AnnouncePeer { info_hash: target, port: None, seed: false },
             false => put(&item(1, 5)),
         };
         let query = bench.ask(ask);

@@ -97,6 +97,9 @@ pub enum Ask {
     GetPeers {
         /// The info hash.
         info_hash: Id,
+        /// Whether those who have everything are left out, where a node tells them apart
+        /// ([BEP 33](https://www.bittorrent.org/beps/bep_0033.html)): for who has everything, too.
+        no_seeds: bool,
     },
     /// Count who announced an info hash ([BEP 33](https://www.bittorrent.org/beps/bep_0033.html)), without asking
     /// for a list.
@@ -113,6 +116,8 @@ pub enum Ask {
         info_hash: Id,
         /// The port peers should connect to; `None` lets each node take our UDP source port.
         port: Option<u16>,
+        /// Whether this host has everything ([BEP 33](https://www.bittorrent.org/beps/bep_0033.html)).
+        seed: bool,
     },
     /// Ask one address whether a node is there. Ends as [`Outcome::Nodes`](crate::Outcome::Nodes) with that
     /// one node, the report's `elapsed` being the round trip, or as

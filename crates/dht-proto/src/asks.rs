@@ -253,10 +253,10 @@ impl Asks {
     /// Gives a search its legs, or lets it wait for bootstrap names, or ends it for want of nodes.
     fn launch(&mut self, scene: &mut Scene<'_>, mut search: Box<Search>, families: &[Family]) {
         let filter = scene.networks.filter;
-        let desperate = scene.wire.transactions.is_offline();
         let mut legs = Vec::new();
         for family in families {
             let Some(network) = scene.networks.of(*family) else { continue };
+            let desperate = scene.wire.transactions.is_down(*family);
             let hosts = self.bootstrap.iter().copied().filter(|addr| filter.allows(*addr));
             legs.extend(Leg::new(scene.now, network, &search.goal, search.pace, desperate, hosts));
         }
@@ -287,7 +287,7 @@ impl Asks {
     }
 
     fn keep_or_end(&mut self, scene: &mut Scene<'_>, search: Box<Search>) {
-        if search.is_over() {
+        if search.is_over(scene.wire) {
             self.end(scene, search, false);
             return;
         }
@@ -334,7 +334,7 @@ fn consult(search: &mut Search, scene: &mut Scene<'_>, store: &dyn Store) {
     let mut peers = Vec::new();
     store.peers(scene.now, &target, None, &mut |peer| {
         if filter.allows(peer.addr) {
-            peers.push(peer.addr);
+            peers.push(peer);
         }
     });
     search.goal.offer_peers(search.id, peers.into_iter(), events);

@@ -219,6 +219,8 @@ pub struct Step {
     pub addr: SocketAddr,
     /// Its id, where known.
     pub id: Option<Id>,
+    /// The node whose answer named it first; `None` if it was known before.
+    pub named_by: Option<SocketAddr>,
     /// What happened.
     pub what: StepKind,
 }

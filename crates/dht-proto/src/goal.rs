@@ -11,7 +11,7 @@ use mainstay_krpc::{Id, Method, Response};
 
 use crate::contact::Contact;
 use crate::scope::Filter;
-use crate::{Ask, Event, QueryId, RemoteNode, Samples, Scrape, Source};
+use crate::{Ask, Event, Peer, QueryId, RemoteNode, Samples, Scrape, Source};
 
 /// How many peers one ask collects at most; a stranger can name as many as it likes.
 const MAX_PEERS: usize = 5000;
@@ -27,14 +27,14 @@ const MAX_NAMED: usize = 32;
 pub(crate) enum Goal {
     Mutable { wanted: Wanted, newer_than: Option<i64>, newest: Option<MutableItem> },
     Immutable { target: Id, found: Option<ImmutableItem> },
-    Peers { info_hash: Id, found: BTreeSet<SocketAddr> },
+    Peers { info_hash: Id, no_seeds: bool, found: BTreeSet<SocketAddr> },
     Nodes { target: Id },
     Ping { addr: SocketAddr },
     Samples { target: Id, only: Option<SocketAddr>, found: Vec<Samples> },
     Scrape { info_hash: Id, found: Box<Scrape> },
     PutMutable { wanted: Wanted, item: MutableItem, cas: Option<i64>, newest: Option<MutableItem> },
     PutImmutable { item: ImmutableItem },
-    Announce { info_hash: Id, port: Option<u16> },
+    Announce { info_hash: Id, port: Option<u16>, seed: bool },
 }
 
 /// Whose mutable item.
@@ -68,8 +68,10 @@ impl Goal {
                 Self::PutMutable { wanted, item, cas, newest: None }
             }
             Ask::PutImmutable { item } => Self::PutImmutable { item },
-            Ask::GetPeers { info_hash } => Self::Peers { info_hash, found: BTreeSet::new() },
-            Ask::AnnouncePeer { info_hash, port } => Self::Announce { info_hash, port },
+            Ask::GetPeers { info_hash, no_seeds } => {
+                Self::Peers { info_hash, no_seeds, found: BTreeSet::new() }
+            }
+            Ask::AnnouncePeer { info_hash, port, seed } => Self::Announce { info_hash, port, seed },
             Ask::FindNode { target } => Self::Nodes { target },
             Ask::Ping { addr } => Self::Ping { addr },
             Ask::Scrape { info_hash } => Self::Scrape { info_hash, found: Box::default() },
@@ -125,7 +127,10 @@ impl Goal {
                 Method::Get { target, seq: cas.is_none().then_some(item.seq()) }
             }
             Self::Immutable { .. } | Self::PutImmutable { .. } => Method::Get { target, seq: None },
-            Self::Peers { info_hash, .. } | Self::Announce { info_hash, .. } => {
+            Self::Peers { info_hash, no_seeds, .. } => {
+                Method::GetPeers { info_hash: *info_hash, no_seed: *no_seeds, scrape: false }
+            }
+            Self::Announce { info_hash, .. } => {
                 Method::GetPeers { info_hash: *info_hash, no_seed: false, scrape: false }
             }
             Self::Nodes { .. } => Method::FindNode { target },
@@ -331,11 +336,12 @@ impl Goal {
     pub(crate) fn offer_peers(
         &mut self,
         query: QueryId,
-        peers: impl Iterator<Item = SocketAddr>,
+        peers: impl Iterator<Item = Peer>,
         events: &mut VecDeque<Event>,
     ) {
-        if let Self::Peers { found, .. } = self {
-            let fresh = collect(found, peers);
+        if let Self::Peers { found, no_seeds, .. } = self {
+            let wanted = peers.filter(|peer| !(*no_seeds && peer.seed));
+            let fresh = collect(found, wanted.map(|peer| peer.addr));
             if !fresh.is_empty() {
                 events.push_back(Event::Peers { query, peers: fresh, from: Source::Own });
             }

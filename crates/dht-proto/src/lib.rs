@@ -50,6 +50,7 @@
 //! | `upkeep` | when to join, ping and refresh | whom to verify, when to try again |
 //! | `asks`, `search`, `goal`, `put` | what the owner wants | whom to ask next, which answer counts, when it ends |
 //! | `transactions`, `rtt`, `timers` | requests in flight | which reply belongs to which, when silence is a stall, when a loss |
+//! | `line` | losses of late in each family | whether a node is to blame for one, or our uplink |
 //! | `server`, `store`, `tokens`, `limits`, `hooks` | what strangers may ask and keep here | every refusal |
 //! | `reach`, `recent` | who asked us unasked, whom we asked | whether we are a server or a client |
 //! | `wire` | what goes out | how it is written |
@@ -87,6 +88,7 @@ mod external;
 mod goal;
 mod hooks;
 mod limits;
+mod line;
 mod network;
 mod node;
 mod published;

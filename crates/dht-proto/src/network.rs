@@ -136,11 +136,15 @@ impl Network {
         }
     }
 
-    /// A request for the node `id` at `addr` was lost.
+    /// A request for the node `id` at `addr` was not answered, for whatever reason: such a host is asked a few times
+    /// a minute at most.
+    pub(crate) fn missed(&mut self, now: Instant, id: &Id, addr: SocketAddr) {
+        self.silence.lost(now, &Contact::new(*id, addr));
+    }
+
+    /// The node `id` at `addr` left a request unanswered although our line works.
     pub(crate) fn lost(&mut self, now: Instant, id: &Id, addr: SocketAddr) {
-        let contact = Contact::new(*id, addr);
-        self.silence.lost(now, &contact);
-        self.book.failed(&kad_id(id), &contact.address());
+        self.book.failed(&kad_id(id), &Endpoint::from(addr));
         if !self.is_alias(id, addr) {
             self.table.failed(now, &kad_id(id));
         }

@@ -81,7 +81,7 @@ impl Node {
         }
         match Message::decode(datagram) {
             Ok(Message { transaction, read_only, body: Body::Query(query), .. }) => {
-                self.wire.transactions.heard(now);
+                self.wire.transactions.heard(now, from);
                 self.handle_query(now, from, datagram.len(), transaction, read_only, &query);
             }
             Ok(Message { transaction, ip, body: Body::Response(response), .. }) => {
@@ -105,6 +105,7 @@ impl Node {
                 }
             }
         }
+        self.blame(now, Family::of(from));
         self.settle(now);
     }
 
@@ -139,10 +140,26 @@ impl Node {
         self.leave(now);
     }
 
-    /// Tells that a datagram to `to` could not be delivered (ICMP port unreachable): its requests fail at
-    /// once and need not wait for their timeout.
+    /// Tells that a datagram to `to` was refused by the host there (ICMP port unreachable): its requests fail at
+    /// once and need not wait for their timeout, and the node is held to be gone.
+    ///
+    /// Where this host has no way to `to`, call [`handle_no_route`](Self::handle_no_route) instead.
     pub fn handle_unreachable(&mut self, now: Instant, to: SocketAddr) {
         while let Some(pending) = self.wire.transactions.take_unreachable(to) {
+            if let (Some(id), Some(network)) = (pending.id, self.networks.of_mut(Family::of(to))) {
+                network.missed(now, &id, to);
+                network.lost(now, &id, to);
+            }
+            self.give_up(now, &pending);
+        }
+        self.settle(now);
+    }
+
+    /// Tells that a datagram to `to` could not be sent because this host has no way there (`ENETUNREACH` and the like):
+    /// its requests fail at once. The nodes there are blamed for it only if others are heard soon after; where nobody is, our
+    /// own line is down, and the node is [offline](Event::Offline) after five seconds.
+    pub fn handle_no_route(&mut self, now: Instant, to: SocketAddr) {
+        while let Some(pending) = self.wire.transactions.take_without_route(to) {
             self.lose(now, &pending);
         }
         self.settle(now);
@@ -452,14 +469,27 @@ impl Node {
 
     /// A request will not be answered.
     fn lose(&mut self, now: Instant, pending: &Pending) {
-        // While we are offline everybody seems dead, and nobody should be forgotten for it.
-        if !self.wire.transactions.is_offline()
+        let family = Family::of(pending.to);
+        // While our line is down everybody seems dead, and nobody should be forgotten for it.
+        if !self.wire.transactions.is_down(family)
             && let Some(id) = pending.id
-            && let Some(network) = self.networks.of_mut(Family::of(pending.to))
+            && let Some(network) = self.networks.of_mut(family)
         {
-            network.lost(now, &id, pending.to);
+            network.missed(now, &id, pending.to);
+            if self.wire.transactions.blames(now, pending, id) {
+                network.lost(now, &id, pending.to);
+            }
         }
         self.give_up(now, pending);
+    }
+
+    /// Holds earlier losses against those of whom it has turned out since that they were silent.
+    fn blame(&mut self, now: Instant, family: Family) {
+        while let Some(silent) = self.wire.transactions.next_blamed(family) {
+            if let Some(network) = self.networks.of_mut(family) {
+                network.lost(now, &silent.id, silent.addr);
+            }
+        }
     }
 
     /// Goes on without the answer to a request.

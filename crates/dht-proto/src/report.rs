@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mainstay_krpc::Id;
-use mainstay_krpc::item::MutableItem;
+use mainstay_krpc::item::{MutableItem, immutable_target};
 
 use crate::{Counters, RemoteNode};
 
@@ -54,6 +54,9 @@ pub struct Holder {
     pub node: RemoteNode,
     /// The sequence number of its copy; `None` for what has none.
     pub seq: Option<i64>,
+    /// The SHA-1 of the signed value that it showed, as bencoded; `None` if it showed none that verified. By it,
+    /// two values under one number are told apart.
+    pub value: Option<Id>,
     /// Whether it showed a value that verified. One that is older than a value known by then is not verified, and
     /// one that we asked not to be sent cannot be: then this is only what the node says.
     pub verified: bool,
@@ -66,6 +69,15 @@ impl LookupReport {
         let verified = self.holders.iter().filter(|holder| holder.verified);
         let newest = verified.filter_map(|holder| holder.seq).max();
         self.holders.iter().filter(move |holder| holder.seq < newest)
+    }
+
+    /// The nodes that hold another value than `item` under its number: its owner signed two, and readers who hear of both
+    /// take the one that is greater as bytes.
+    pub fn rivals(&self, item: &MutableItem) -> impl Iterator<Item = &Holder> {
+        let (seq, value) = (Some(item.seq()), Some(immutable_target(item.value())));
+        self.holders.iter().filter(move |holder| {
+            holder.seq == seq && holder.value.is_some() && holder.value != value
+        })
     }
 }
 

@@ -6,9 +6,11 @@ mod leg;
 mod pace;
 mod veil;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use mainstay_krpc::item::immutable_target;
 use mainstay_krpc::{Id, Response};
 
 pub(crate) use self::leg::Leg;
@@ -30,6 +32,13 @@ pub(crate) enum Origin {
     Owner { traced: bool },
     /// The upkeep of one family's table, which is only told the end.
     Upkeep,
+}
+
+impl Origin {
+    /// Whether every step is told.
+    fn is_traced(self) -> bool {
+        self == Self::Owner { traced: true }
+    }
 }
 
 /// What an input acts on.
@@ -54,6 +63,8 @@ pub(crate) struct Search {
     /// Visits that stalled and were neither answered nor lost yet.
     stalling: usize,
     tally: Tally,
+    /// Who named whom first, if that is told: as many as the answers of all visits hold.
+    namers: BTreeMap<SocketAddr, SocketAddr>,
 }
 
 /// What a put has achieved, over both families.
@@ -77,6 +88,7 @@ impl Search {
             report: LookupReport::default(),
             stalling: 0,
             tally: Tally::default(),
+            namers: BTreeMap::new(),
         }
     }
 
@@ -90,9 +102,13 @@ impl Search {
         self.pump(scene);
     }
 
-    /// Whether the search has come to its end.
-    pub(crate) fn is_over(&self) -> bool {
-        self.goal.is_reached() || self.legs.iter().all(Leg::is_done)
+    /// Whether the search has come to its end. A family whose line is down is asked, too, but not waited for while
+    /// another works: many hosts have an IPv6 that leads nowhere.
+    pub(crate) fn is_over(&self, wire: &Wire) -> bool {
+        let is_down = |leg: &&Leg| wire.transactions.is_down(leg.family);
+        let works = self.legs.iter().any(|leg| !is_down(&leg));
+        let awaited = self.legs.iter().filter(|leg| !works || !is_down(leg));
+        self.goal.is_reached() || awaited.clone().all(Leg::is_done)
     }
 
     /// When to go on without the nodes that only stall; `None` while others are still expected.
@@ -141,6 +157,11 @@ impl Search {
             Worth::Hints | Worth::Value { .. } => {
                 self.report.answered += 1;
                 let rtt = scene.now.saturating_duration_since(pending.sent);
+                if self.origin.is_traced() {
+                    for named in Leg::named_in(response) {
+                        self.namers.entry(named.addr()).or_insert(pending.to);
+                    }
+                }
                 let nodes = leg.take(&self.goal, scene, contact, note(response), response);
                 StepKind::Answered { rtt, nodes }
             }
@@ -152,7 +173,9 @@ impl Search {
             Worth::Invalid => None,
         };
         if let Some((seq, verified)) = says {
-            self.report.holders.push(Holder { node: from, seq, verified });
+            let shown = response.value.filter(|_| verified && seq.is_some());
+            let value = shown.map(immutable_target);
+            self.report.holders.push(Holder { node: from, seq, value, verified });
         }
         if let Worth::Value { seq } = worth {
             if self.goal.finds() {
@@ -285,9 +308,10 @@ impl Search {
     }
 
     fn trace(&self, scene: &mut Scene<'_>, addr: SocketAddr, id: Option<Id>, what: StepKind) {
-        if self.origin == (Origin::Owner { traced: true }) {
+        if self.origin.is_traced() {
+            let named_by = self.namers.get(&addr).copied();
             let at = scene.now.saturating_duration_since(self.began);
-            let step = Step { at, addr, id, what };
+            let step = Step { at, addr, id, named_by, what };
             scene.wire.events.push_back(Event::Step { query: self.id, step });
         }
     }

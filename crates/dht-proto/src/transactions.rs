@@ -10,6 +10,7 @@ use rand::Rng as _;
 use rand::rngs::StdRng;
 
 use crate::QueryId;
+use crate::line::{self, Line, Silent};
 use crate::rtt::RoundTrips;
 use crate::scope::Family;
 use crate::timers::Timers;
@@ -19,9 +20,6 @@ use crate::timers::Timers;
 /// Two would do for matching, but leave a guesser who knows the address one chance in 65,536; and there
 /// are nodes in the field that answer only queries with exactly four.
 pub(crate) type Tid = [u8; 4];
-
-/// After how many lost requests in a row, with nothing received meanwhile, it is we who are offline.
-const OFFLINE: u32 = 10;
 
 /// The longest timeout, whatever is configured: beyond it, adding it to a time could overflow.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -79,10 +77,8 @@ pub(crate) struct Transactions {
     pending: BTreeMap<Tid, Pending>,
     timers: Timers<Tid>,
     trips: [RoundTrips; 2],
+    lines: [Line; 2],
     timeout: Duration,
-    lost_in_a_row: u32,
-    /// When something came in last.
-    heard: Instant,
 }
 
 impl Transactions {
@@ -91,9 +87,8 @@ impl Transactions {
             pending: BTreeMap::new(),
             timers: Timers::new(),
             trips: [RoundTrips::new(), RoundTrips::new()],
+            lines: [Line::new(now), Line::new(now)],
             timeout: timeout.min(LONGEST),
-            lost_in_a_row: 0,
-            heard: now,
         }
     }
 
@@ -123,7 +118,7 @@ impl Transactions {
             return None;
         }
         let pending = self.remove(tid)?;
-        self.heard(now);
+        self.heard(now, from);
         self.trips[Family::of(from) as usize].measured(now.saturating_duration_since(pending.sent));
         Some(pending)
     }
@@ -139,14 +134,22 @@ impl Transactions {
             self.timers.set(tid, expires);
             return Some(Lapse::Stalled(*pending));
         }
-        self.lost_in_a_row = self.lost_in_a_row.saturating_add(1);
-        self.remove(tid).map(Lapse::Expired)
+        let pending = self.remove(tid)?;
+        self.line(pending.to).lost();
+        Some(Lapse::Expired(pending))
     }
 
     /// Takes a request to an address that cannot be reached.
     pub(crate) fn take_unreachable(&mut self, to: SocketAddr) -> Option<Pending> {
         let tid = self.pending.iter().find(|(_, pending)| pending.to == to).map(|(tid, _)| *tid)?;
         self.remove(tid)
+    }
+
+    /// Takes a request to an address that our host knows no way to. Nobody there is to blame: our line may be down.
+    pub(crate) fn take_without_route(&mut self, to: SocketAddr) -> Option<Pending> {
+        let pending = self.take_unreachable(to)?;
+        self.line(to).lost();
+        Some(pending)
     }
 
     /// Takes any request at all: those in flight while the host slept say nothing about who was asked.
@@ -172,20 +175,35 @@ impl Transactions {
         }
     }
 
-    /// Whether so much was lost without hearing from anybody that the fault must be on our side.
-    pub(crate) fn is_offline(&self) -> bool {
-        self.lost_in_a_row >= OFFLINE
+    /// Whether so much was lost in a family without hearing from anybody there that the fault must be on our side.
+    pub(crate) fn is_down(&self, family: Family) -> bool {
+        self.lines[family as usize].is_down()
     }
 
-    /// Since when nothing has come in, if we seem to be offline.
+    /// Since when nothing has come in, if we seem to be cut off in every family that ever worked.
     pub(crate) fn silent_since(&self) -> Option<Instant> {
-        self.is_offline().then_some(self.heard)
+        line::silent_since(&self.lines)
     }
 
-    /// Something came in, so we are not offline.
-    pub(crate) fn heard(&mut self, now: Instant) {
-        self.lost_in_a_row = 0;
-        self.heard = now;
+    /// Something came in, so our line works.
+    pub(crate) fn heard(&mut self, now: Instant, from: SocketAddr) {
+        self.line(from).heard(now, from);
+    }
+
+    /// Whether the node `id` is to blame for a request that was lost, and not our line; if that cannot be told yet, it
+    /// may come from [`next_blamed`](Self::next_blamed).
+    pub(crate) fn blames(&mut self, now: Instant, pending: &Pending, id: Id) -> bool {
+        let late = (pending.sent + self.patience(Family::of(pending.to))).min(now);
+        self.line(pending.to).blames(now, late, id, pending.to)
+    }
+
+    /// Somebody who is to blame for an earlier loss, as is known now.
+    pub(crate) fn next_blamed(&mut self, family: Family) -> Option<Silent> {
+        self.lines[family as usize].next_blamed()
+    }
+
+    fn line(&mut self, addr: SocketAddr) -> &mut Line {
+        &mut self.lines[Family::of(addr) as usize]
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {

@@ -348,7 +348,7 @@ impl Upkeep {
         care.next_round = Some(scene.now + jittered(scene, ROUND));
         care.rounds = care.rounds.wrapping_add(1);
         let rounds = care.rounds;
-        if rounds % ROUNDS_TO_WALK == 1 || scene.wire.transactions.is_offline() {
+        if rounds % ROUNDS_TO_WALK == 1 || scene.wire.transactions.is_down(family) {
             // The pings of a round keep every bucket fresh, but find nobody new; those who joined together
             // with us were not there yet to be found; and who is offline starts again from the bootstrap.
             asks.tend(scene, family, own);

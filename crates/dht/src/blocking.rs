@@ -112,6 +112,11 @@ impl DhtBlocking {
         GetIter::new(self.0.get_peers(info_hash))
     }
 
+    /// As [`Dht::get_downloaders`], as an iterator.
+    pub fn get_downloaders(&self, info_hash: Id) -> GetIter<Vec<SocketAddr>> {
+        GetIter::new(self.0.get_downloaders(info_hash))
+    }
+
     /// As [`Dht::announce_peer`].
     ///
     /// # Errors
@@ -119,6 +124,15 @@ impl DhtBlocking {
     /// [`PutError`], if no node took the announcement.
     pub fn announce_peer(&self, info_hash: Id, port: Option<u16>) -> Result<PutReport, PutError> {
         block_on(self.0.announce_peer(info_hash, port))
+    }
+
+    /// As [`Dht::announce_seed`].
+    ///
+    /// # Errors
+    ///
+    /// [`PutError`], if no node took the announcement.
+    pub fn announce_seed(&self, info_hash: Id, port: Option<u16>) -> Result<PutReport, PutError> {
+        block_on(self.0.announce_seed(info_hash, port))
     }
 
     /// As [`Dht::ping`].

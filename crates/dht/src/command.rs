@@ -16,7 +16,7 @@ use tracing::Span;
 use crate::error::{GetError, PutError};
 use crate::event::NodeEvent;
 use crate::packets::Packet;
-use crate::putting::Acknowledged;
+use crate::putting::PutStep;
 use crate::span;
 use crate::trace::TraceStep;
 
@@ -93,10 +93,10 @@ pub(crate) enum Reply {
     Scrape(oneshot::Sender<Result<Box<Scrape>, GetError>>),
     /// The report of a put or announce, with the sequence number it was to replace.
     Put(Option<i64>, oneshot::Sender<Result<PutReport, PutError>>),
-    /// Each acknowledgement of a put, then its report.
+    /// Each answer to a put, then its report.
     Putting {
         cas: Option<i64>,
-        copies: mpsc::Sender<Acknowledged>,
+        answers: mpsc::Sender<PutStep>,
         /// Nobody waits for the report, and yet the put is wanted.
         detached: Arc<AtomicBool>,
         report: oneshot::Sender<Result<PutReport, PutError>>,

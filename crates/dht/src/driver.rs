@@ -311,20 +311,20 @@ impl Driver {
     /// Lets everything out that the last input brought about.
     fn drain(&mut self, now: Instant) {
         loop {
-            let mut unreachable = None;
+            let mut astray = None;
             while let Some(transmit) = self.node.poll_transmit() {
                 let sent = self.send(now, &transmit);
                 self.node.recycle(transmit.payload);
-                if sent == Sent::Unreachable {
-                    unreachable = Some(transmit.to);
+                if sent == Sent::NoRoute {
+                    astray = Some(transmit.to);
                     break;
                 }
             }
             while let Some(event) = self.node.poll_event() {
                 self.event(now, event);
             }
-            let Some(to) = unreachable else { break };
-            self.node.handle_unreachable(now, to);
+            let Some(to) = astray else { break };
+            self.node.handle_no_route(now, to);
         }
     }
 

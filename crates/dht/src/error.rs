@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use mainstay_dht_proto::{LimitError, LookupError};
+use mainstay_dht_proto::{LimitError, LookupError, RemoteNode};
 use mainstay_krpc::item::{ItemError, MutableItem};
 
 /// A lookup ended without an answer to the question.
@@ -68,6 +68,8 @@ pub enum PutError {
         cas: Option<i64>,
         /// The stored item, if a node proved it.
         newest: Option<Box<MutableItem>>,
+        /// The first node that said so, where none proved it.
+        by: Option<RemoteNode>,
     },
     /// A newer item of this key and salt is stored, or another value with the same sequence number
     /// (BEP 44, error 302).
@@ -78,6 +80,8 @@ pub enum PutError {
     NotMostRecent {
         /// The stored item, if a node proved it.
         newest: Option<Box<MutableItem>>,
+        /// The first node that said so, where none proved it.
+        by: Option<RemoteNode>,
     },
     /// Nodes answered and none of them stored; `code` is the first refusal.
     #[error(
@@ -107,7 +111,7 @@ impl PutError {
     /// The sequence number that is stored, where a node proved one that is in the way.
     pub fn seen(&self) -> Option<i64> {
         match self {
-            Self::Conflict { newest, .. } | Self::NotMostRecent { newest } => {
+            Self::Conflict { newest, .. } | Self::NotMostRecent { newest, .. } => {
                 newest.as_ref().map(|item| item.seq())
             }
             Self::NoNodes
@@ -129,12 +133,14 @@ impl PutError {
             Node::NoTokens { answered } => {
                 Self::Rejected { asked: answered, refused: answered, code: None }
             }
-            Node::CasFailed { newest } => Self::Conflict { cas, newest: Some(newest) },
-            Node::NotMostRecent { newest } => Self::NotMostRecent { newest: Some(newest) },
-            Node::Conflict { code: error_code::CAS_MISMATCH, .. } => {
-                Self::Conflict { cas, newest: None }
+            Node::CasFailed { newest } => Self::Conflict { cas, newest: Some(newest), by: None },
+            Node::NotMostRecent { newest } => {
+                Self::NotMostRecent { newest: Some(newest), by: None }
             }
-            Node::Conflict { .. } => Self::NotMostRecent { newest: None },
+            Node::Conflict { code: error_code::CAS_MISMATCH, node, .. } => {
+                Self::Conflict { cas, newest: None, by: Some(node) }
+            }
+            Node::Conflict { node, .. } => Self::NotMostRecent { newest: None, by: Some(node) },
             Node::NotStored { asked, refused: 0, .. } => Self::Timeout { asked },
             Node::NotStored { asked, refused, code, .. } => Self::Rejected { asked, refused, code },
             // The node's enum may grow; whatever it adds, nothing was stored.

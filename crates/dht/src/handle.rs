@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::blocking::DhtBlocking;
 use crate::builder::DhtBuilder;
 use crate::command::{CancelOnDrop, Command, NewAsk, Pong, Reply};
-use crate::error::{GetError, PingError, PutError};
+use crate::error::{BuildError, GetError, PingError, PutError};
 use crate::event::EventStream;
 use crate::info::{Info, Published, Readiness};
 use crate::packets::Packet;
@@ -74,6 +74,24 @@ impl Dht {
     /// Starts to configure a node.
     pub fn builder() -> DhtBuilder {
         DhtBuilder::new()
+    }
+
+    /// A node of the public network that asks and answers nobody: [`Dht::builder`] with no setting.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], for instance if no socket can be opened.
+    pub fn client() -> Result<Self, BuildError> {
+        Self::builder().build()
+    }
+
+    /// A node of the public network that also answers others and stores for them, on port 6881: it must be reached from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`], for instance if the port is taken.
+    pub fn server() -> Result<Self, BuildError> {
+        Self::builder().server_mode(true).build()
     }
 
     pub(crate) fn new(
@@ -228,7 +246,7 @@ impl Dht {
         self.put(Ask::PutMutable { item, cas }, cas).await
     }
 
-    /// Starts to store a signed item, and tells of each copy: for callers who go on when the first copy is
+    /// Starts to store a signed item, and tells of each copy and each refusal: for callers who go on when the first copy is
     /// stored, or when [half of them](Putting::quorum) are, long before the last node has answered.
     ///
     /// # Errors
@@ -285,7 +303,13 @@ impl Dht {
     /// The addresses are what the announcers claimed: unproven. The lookup starts at once; dropping
     /// the stream cancels it.
     pub fn get_peers(&self, info_hash: Id) -> GetStream<Vec<SocketAddr>> {
-        self.stream(Ask::GetPeers { info_hash }, Reply::Peers)
+        self.stream(Ask::GetPeers { info_hash, no_seeds: false }, Reply::Peers)
+    }
+
+    /// As [`Dht::get_peers`], without those who said that they have everything, where a node tells them apart
+    /// ([BEP 33](https://www.bittorrent.org/beps/bep_0033.html)): for who has everything, too.
+    pub fn get_downloaders(&self, info_hash: Id) -> GetStream<Vec<SocketAddr>> {
+        self.stream(Ask::GetPeers { info_hash, no_seeds: true }, Reply::Peers)
     }
 
     /// Announces this host under `info_hash`
@@ -300,7 +324,21 @@ impl Dht {
         info_hash: Id,
         port: Option<u16>,
     ) -> Result<PutReport, PutError> {
-        self.put(Ask::AnnouncePeer { info_hash, port }, None).await
+        self.put(Ask::AnnouncePeer { info_hash, port, seed: false }, None).await
+    }
+
+    /// As [`Dht::announce_peer`], and says that this host has everything
+    /// ([BEP 33](https://www.bittorrent.org/beps/bep_0033.html)): a [scrape](Self::scrape) then counts it among the seeds.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError`], if no node took the announcement.
+    pub async fn announce_seed(
+        &self,
+        info_hash: Id,
+        port: Option<u16>,
+    ) -> Result<PutReport, PutError> {
+        self.put(Ask::AnnouncePeer { info_hash, port, seed: true }, None).await
     }
 
     /// Asks whether a node is at this address.
@@ -490,13 +528,13 @@ impl Dht {
     }
 
     async fn start_put(&self, ask: Ask, cas: Option<i64>) -> Result<Putting, PutError> {
-        let (copies, acknowledged) = mpsc::channel(Putting::QUEUE);
+        let (answers, told) = mpsc::channel(Putting::QUEUE);
         let detached = Arc::new(AtomicBool::new(false));
         let flag = detached.clone();
-        let reply = |report| Reply::Putting { cas, copies, detached: flag, report };
+        let reply = |report| Reply::Putting { cas, answers, detached: flag, report };
         let question = self.begin(ask, reply).await;
         let question = question.ok_or(PutError::Shutdown)?;
-        Ok(Putting::new(self.clone(), acknowledged, question, detached))
+        Ok(Putting::new(self.clone(), told, question, detached))
     }
 
     /// Puts one question that has many answers.

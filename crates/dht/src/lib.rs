@@ -74,7 +74,7 @@ pub use explain::{ExplainedNode, Explanation};
 pub use handle::Dht;
 pub use info::Info;
 pub use packets::Packet;
-pub use putting::{Acknowledged, Putting};
+pub use putting::{Acknowledged, PutStep, Putting, Refused};
 pub use sampling::{SampleConfig, SampleReport, SampleWalk, Sampled};
 pub use state::{StateError, read_state, write_state};
 pub use stream::{GetIter, GetStream};

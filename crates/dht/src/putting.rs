@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mainstay_dht_proto::{PutReport, RemoteNode};
+use mainstay_krpc::error_code;
 use tokio::sync::mpsc;
 
 use crate::error::PutError;
@@ -14,7 +15,7 @@ use crate::handle::{Dht, Question};
 ///
 /// A put stores while it still looks for the closest nodes, so its first copy is safe early, half of
 /// the copies somewhat later, and the last node is given up long after that. The caller chooses what to
-/// wait for: [`next`](Self::next), [`quorum`](Self::quorum) or [`finish`](Self::finish). Dropping it
+/// wait for: [`step`](Self::step), [`next`](Self::next), [`quorum`](Self::quorum) or [`finish`](Self::finish). Dropping it
 /// cancels what is left of the put; [`detach`](Self::detach) lets the node complete it.
 ///
 /// ```
@@ -39,7 +40,7 @@ use crate::handle::{Dht, Question};
 #[must_use = "dropping it cancels the put"]
 #[derive(Debug)]
 pub struct Putting {
-    acknowledged: mpsc::Receiver<Acknowledged>,
+    told: mpsc::Receiver<PutStep>,
     question: Question<Result<PutReport, PutError>>,
     /// The node may see the receiver gone before it has begun; then this tells it to begin all the same.
     detached: Arc<AtomicBool>,
@@ -58,22 +59,62 @@ pub struct Acknowledged {
     pub quorum: usize,
 }
 
+/// One node has refused to store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Who.
+    pub node: RemoteNode,
+    /// Why: 301 if it holds another sequence number than `cas`, 302 if it holds one that is as new, 202 if it has no room
+    /// ([BEP 44](https://www.bittorrent.org/beps/bep_0044.html)).
+    pub code: i64,
+}
+
+impl Refused {
+    /// Whether somebody else may have published (301 or 302): worth reading the item before anything else is done.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.code, error_code::CAS_MISMATCH | error_code::SEQUENCE_TOO_LOW)
+    }
+}
+
+/// What a node answered to a put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PutStep {
+    /// It has stored.
+    Stored(Acknowledged),
+    /// It has not.
+    Refused(Refused),
+}
+
 impl Putting {
-    /// How many acknowledgements may wait to be taken: more than one put asks for.
+    /// How many answers may wait to be taken: more than one put asks for.
     pub(crate) const QUEUE: usize = 64;
 
     pub(crate) fn new(
         node: Dht,
-        acknowledged: mpsc::Receiver<Acknowledged>,
+        told: mpsc::Receiver<PutStep>,
         question: Question<Result<PutReport, PutError>>,
         detached: Arc<AtomicBool>,
     ) -> Self {
-        Self { acknowledged, question, detached, node }
+        Self { told, question, detached, node }
     }
 
-    /// The next acknowledgement, or `None` once the put is over. Cancel safe.
+    /// The next answer, acknowledgement or refusal, or `None` once the put is over. Cancel safe.
+    ///
+    /// So whoever is told 301 or 302 learns it at once, and of whom, while the put still asks others.
+    pub async fn step(&mut self) -> Option<PutStep> {
+        self.told.recv().await
+    }
+
+    /// The next acknowledgement, or `None` once the put is over; refusals before it are passed over. Cancel safe.
     pub async fn next(&mut self) -> Option<Acknowledged> {
-        self.acknowledged.recv().await
+        loop {
+            if let PutStep::Stored(acknowledged) = self.step().await? {
+                return Some(acknowledged);
+            }
+        }
     }
 
     /// Waits until half of the copies are safe; `None` if the put is over and they never were, as in a

@@ -94,7 +94,7 @@ pub(crate) fn target(ask: &Ask) -> Option<Id> {
         | Ask::FindNode { target }
         | Ask::SampleInfohashes { target }
         | Ask::SampleNode { target, .. } => Some(*target),
-        Ask::GetPeers { info_hash }
+        Ask::GetPeers { info_hash, .. }
         | Ask::Scrape { info_hash }
         | Ask::AnnouncePeer { info_hash, .. } => Some(*info_hash),
         Ask::Ping { .. } => None,

@@ -1,7 +1,7 @@
 //! BEP 44 from handle to handle: mutable and immutable items, salt, sequence numbers, compare-and-swap.
 //! Apart from peers, which expire and conflict by other rules.
 
-use mainstay_dht::{GetError, Id, ItemError, MutableItem, PutError, Testnet};
+use mainstay_dht::{GetError, Id, ItemError, MutableItem, PutError, PutStep, Testnet};
 use mainstay_keys::Keypair;
 
 use super::{client_of, joined};
@@ -101,6 +101,27 @@ async fn an_older_item_is_refused_and_the_error_tells_what_is_stored() {
     assert_eq!(error.seen(), Some(9));
     let found = dht.get_mutable_most_recent(&keypair.public_key(), None).await.unwrap();
     assert_eq!(found, Some(newer));
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_at_once_with_the_node_that_gave_it() {
+    let testnet = Testnet::new(8).await.unwrap();
+    let dht = joined(&testnet).await;
+    let keypair = Keypair::random();
+    dht.put_mutable(signed(&keypair, b"", 9, b"one"), None).await.unwrap();
+
+    // Of two values with one number the first stays; nodes say so when they are asked to store, and not before.
+    let rival = signed(&keypair, b"", 9, b"another");
+    let mut put = dht.start_put_mutable(rival.clone(), None).await.unwrap();
+    let step = put.step().await.unwrap();
+    let PutStep::Refused(refused) = step else { panic!("{step:?}") };
+    assert!(refused.code == 302 && refused.is_conflict(), "{refused:?}");
+    let known = testnet.nodes.iter().map(|node| (node.info().id(), node.local_addr()));
+    assert!(known.into_iter().any(|node| node == (refused.node.id, refused.node.addr)));
+    let error = put.finish().await.unwrap_err();
+    assert_eq!(error, PutError::NotMostRecent { newest: None, by: Some(refused.node) });
+    let mut put = dht.start_put_mutable(rival, None).await.unwrap();
+    assert_eq!(put.next().await, None, "nobody stores");
 }
 
 #[tokio::test]

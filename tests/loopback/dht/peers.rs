@@ -17,9 +17,20 @@ async fn peers_are_found_at_the_ports_they_announced() {
     assert_eq!(report.target, info_hash);
     second.announce_peer(info_hash, None).await.unwrap();
 
-    let found = peers(&joined(&testnet).await, info_hash).await;
+    let third = joined(&testnet).await;
+    let found = peers(&third, info_hash).await;
     let expected = BTreeSet::from(["127.0.0.1:4242".parse().unwrap(), second.local_addr()]);
     assert_eq!(found, expected);
+
+    first.announce_seed(info_hash, Some(4242)).await.unwrap();
+    let mut stream = third.get_downloaders(info_hash);
+    let mut found = BTreeSet::new();
+    while let Some(peers) = stream.next().await {
+        found.extend(peers);
+    }
+    assert_eq!(found, BTreeSet::from([second.local_addr()]));
+    let scrape = third.scrape(info_hash).await.unwrap();
+    assert_eq!((scrape.seed_count(), scrape.downloader_count()), (1, 1));
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mainstay_dht_proto::{
-    Ask, Config, Event, LimitConfig, LookupError, Node, Outcome, QueryId, StoreConfig, Transmit,
+    Ask, AskOptions, Config, Effort, Event, LimitConfig, LookupError, Node, Outcome, QueryId,
+    Snapshot, StoreConfig, Transmit,
 };
 use mainstay_keys::Keypair;
 use mainstay_krpc::item::{ImmutableItem, MutableItem};
@@ -17,6 +18,8 @@ use mainstay_krpc::{AnnouncePort, Body, Id, Message, Method, Put, Query};
 const CAP: usize = 4;
 /// The most bytes of any reply, and of any without a value.
 const LARGEST: [usize; 2] = [1400, 1024];
+/// The time of day at the start.
+const TODAY: Duration = Duration::from_secs(1_800_000_000);
 /// How often the node may ask to be woken without time passing.
 const MOST_WAKES: usize = 16;
 /// Longer than an ask may take.
@@ -39,7 +42,10 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
             conversation.extend(record(1, nth, message));
         }
         conversation.extend(record(2, 4 + number % 12, &[]));
+        conversation.extend(record(5, number, &[]));
     }
+    conversation.extend(record(6, 0, &[]));
+    conversation.extend(record(2, 14, &[]));
     alone.extend(answers.iter().map(|message| {
         let ask = record(3, 1, &[]);
         [ask, record(1, 0, message), record(2, 14, &[]), record(4, 0, &[])].concat()
@@ -122,7 +128,12 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let now = Instant::now();
+        let mut bench = Self::unstarted(Instant::now());
+        bench.wait(Duration::ZERO);
+        bench
+    }
+
+    fn unstarted(now: Instant) -> Self {
         let store = StoreConfig {
             immutable_items: CAP,
             mutable_items: CAP,
@@ -136,17 +147,16 @@ impl Bench {
             bootstrap: vec![sender(0), sender(1)],
             max_asks: CAP,
             max_visits: 50,
+            remember_published: CAP,
             store,
             limits,
             ..Config::default()
         };
         let mut node = Node::new(config, [7; 32], now);
-        node.set_wall_clock(now, Duration::from_secs(1_800_000_000));
+        node.set_wall_clock(now, TODAY);
         let (asked, open, token) = (Vec::new(), BTreeSet::new(), Vec::new());
         let (transmitted, replies, reply_bytes) = (0, 0, 0);
-        let mut bench = Self { node, now, asked, open, token, transmitted, replies, reply_bytes };
-        bench.wait(Duration::ZERO);
-        bench
+        Self { node, now, asked, open, token, transmitted, replies, reply_bytes }
     }
 
     fn play(&mut self, mut script: &[u8]) {
@@ -160,7 +170,7 @@ impl Bench {
     }
 
     fn act(&mut self, action: u8, number: u8, bytes: &[u8]) {
-        match action % 6 {
+        match action % 8 {
             0 => {
                 let filled = replace(bytes, TOKEN, &self.token);
                 self.receive(sender(number), &filled);
@@ -183,9 +193,15 @@ impl Bench {
             3 => self.ask(number),
             4 => {
                 let to = self.asked.first().map_or(sender(number), |request| request.to);
-                self.node.handle_unreachable(self.now, to);
+                if number % 2 == 0 {
+                    self.node.handle_unreachable(self.now, to);
+                } else {
+                    self.node.handle_no_route(self.now, to);
+                }
                 self.drain();
             }
+            5 => self.set_clock_or_limits(number),
+            6 => self.start_again(),
             _ => {
                 let query = self.open.iter().nth(usize::from(number)).copied();
                 if let Some(query) = query {
@@ -197,23 +213,57 @@ impl Bench {
         }
     }
 
+    /// The owner changes its mind, or somebody sets the host's clock: by seconds or by years, either way.
+    fn set_clock_or_limits(&mut self, number: u8) {
+        let (ahead, by) = (number % 4 < 2, Duration::from_secs(1 << (number / 4 % 30)));
+        if number % 2 == 0 {
+            let unix = if ahead { TODAY.saturating_add(by) } else { TODAY.saturating_sub(by) };
+            self.node.set_wall_clock(self.now, unix);
+        } else {
+            let bytes = if ahead { 0 } else { 10_000 };
+            let limits =
+                LimitConfig { bytes_per_address: bytes, remembered: CAP, ..LimitConfig::default() };
+            self.node.set_limits(limits).expect("they make sense");
+        }
+        self.drain();
+    }
+
+    /// Another run begins with what this one leaves, as it would be read from a file.
+    fn start_again(&mut self) {
+        let snapshot = self.node.snapshot(self.now, 2 * CAP);
+        let read = Snapshot::decode(&snapshot.encode()).expect("our own bytes");
+        assert_eq!(read, snapshot);
+        let mut next = Self::unstarted(self.now);
+        next.node.restore(next.now, &read);
+        next.wait(Duration::ZERO);
+        *self = next;
+    }
+
     fn ask(&mut self, number: u8) {
         let target = Id::from_bytes(*b"mnopqrstuvwxyz123456");
         let item = signed(5);
-        let ask = match number % 9 {
+        let ask = match number % 11 {
             0 => Ask::GetMutable { key: *item.key(), salt: Vec::new(), newer_than: None },
             1 => Ask::PutMutable { item, cas: Some(i64::MIN) },
             2 => Ask::GetImmutable { target },
             3 => {
                 Ask::PutImmutable { item: ImmutableItem::from_bytes(b"x").expect("a small value") }
             }
-            4 => Ask::GetPeers { info_hash: target },
-            5 => Ask::AnnouncePeer { info_hash: target, port: None },
+            4 => Ask::GetPeers { info_hash: target, no_seeds: number > 99 },
+            5 => Ask::AnnouncePeer { info_hash: target, port: None, seed: false },
             6 => Ask::FindNode { target },
             7 => Ask::Ping { addr: sender(number) },
+            8 => Ask::Scrape { info_hash: target },
+            9 => Ask::SampleNode { addr: sender(number), target },
             _ => Ask::SampleInfohashes { target },
         };
-        let query = self.node.ask_traced(self.now, ask);
+        let options = AskOptions {
+            paths: number / 11 % 5,
+            effort: [None, Some(Effort::Quick), Some(Effort::Thorough)][usize::from(number % 3)],
+            deadline: (number % 7 == 0).then(|| Duration::from_millis(u64::from(number))),
+            traced: true,
+        };
+        let query = self.node.ask_with(self.now, ask, options);
         self.open.insert(query);
         self.drain();
     }

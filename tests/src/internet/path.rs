@@ -88,6 +88,7 @@ mod tests {
     fn waiting_for_answers_and_waiting_for_nothing_are_told_apart() {
         let ms = Duration::from_millis;
         let step = |at, node: u8, what| Step {
+            named_by: None,
             at: ms(at),
             addr: SocketAddr::from(([1, 1, 1, node], 1)),
             id: None,

@@ -94,7 +94,7 @@ impl Backend for DhtBackend {
             Err(PutError::Conflict { newest, .. }) => {
                 ConcurrencyError::CasFailed { seen: newest.and_then(timestamp) }
             }
-            Err(PutError::NotMostRecent { newest }) => {
+            Err(PutError::NotMostRecent { newest, .. }) => {
                 ConcurrencyError::NotMostRecent { seen: newest.and_then(timestamp) }
             }
             Err(error) => return failed(error).into(),

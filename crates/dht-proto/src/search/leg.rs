@@ -197,6 +197,11 @@ impl Leg {
         count
     }
 
+    /// Whom an answer names, in both families.
+    pub(crate) fn named_in(response: &Response<'_>) -> impl Iterator<Item = Contact> {
+        Family::BOTH.into_iter().flat_map(|family| named_in(response, family))
+    }
+
     /// A value was found: a lookup need not look as widely any more as for one that may be absent.
     pub(crate) fn found(&mut self) {
         match &mut self.state {
@@ -355,12 +360,13 @@ fn store(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, holder: &Holder) {
             Method::Put(Put::mutable(token, item, cas))
         }
         Goal::PutImmutable { item } => Method::Put(Put::immutable(token, item)),
-        Goal::Announce { info_hash, port } => {
+        Goal::Announce { info_hash, port, seed } => {
             let port = match port {
                 Some(port) => AnnouncePort::Explicit(*port),
                 None => AnnouncePort::Implied { fallback: network.port() },
             };
-            Method::AnnouncePeer { info_hash: *info_hash, port, token, seed: false, name: None }
+            let (info_hash, seed) = (*info_hash, *seed);
+            Method::AnnouncePeer { info_hash, port, token, seed, name: None }
         }
         Goal::Mutable { .. }
         | Goal::Immutable { .. }

@@ -13,7 +13,7 @@ use tracing::Span;
 
 use crate::command::{NewAsk, Pong, Reply};
 use crate::error::{GetError, PutError};
-use crate::putting::Acknowledged;
+use crate::putting::{Acknowledged, PutStep, Refused};
 use crate::span;
 use crate::trace::TraceStep;
 
@@ -99,8 +99,14 @@ impl OpenAsks {
                 }
             }
             Event::Stored { node, stored, quorum, .. } => {
-                if let Reply::Putting { copies, .. } = &open.reply {
-                    let _ = copies.try_send(Acknowledged { node, stored, quorum });
+                if let Reply::Putting { answers, .. } = &open.reply {
+                    let step = PutStep::Stored(Acknowledged { node, stored, quorum });
+                    let _ = answers.try_send(step);
+                }
+            }
+            Event::Refused { node, code, .. } => {
+                if let Reply::Putting { answers, .. } = &open.reply {
+                    let _ = answers.try_send(PutStep::Refused(Refused { node, code }));
                 }
             }
             Event::Step { step, .. } => {

@@ -48,8 +48,8 @@ pub(crate) enum Sent {
     Yes,
     /// It is gone: there is no socket, or its buffer is full.
     Dropped,
-    /// It is gone, and so will be all others to that address: there is no route.
-    Unreachable,
+    /// It is gone, and so will be all others to that address: this host knows no way there.
+    NoRoute,
 }
 
 impl Port {
@@ -127,7 +127,7 @@ impl Port {
             // Some systems report an ICMP answer to the datagram before this one.
             Err(error) if is_about_a_peer(&error) => match socket.try_send_to(datagram, to) {
                 Ok(_) => Sent::Yes,
-                Err(error) if is_about_the_way(&error) => Sent::Unreachable,
+                Err(error) if is_about_the_way(&error) => Sent::NoRoute,
                 Err(_) => Sent::Dropped,
             },
             Err(error) => {
@@ -135,7 +135,7 @@ impl Port {
                 if is_about_the_socket(&error) {
                     self.fault(now, &error);
                 }
-                if is_about_the_way(&error) { Sent::Unreachable } else { Sent::Dropped }
+                if is_about_the_way(&error) { Sent::NoRoute } else { Sent::Dropped }
             }
         }
     }
