@@ -150,6 +150,20 @@ fn not_found_and_no_network_have_codes_of_their_own() {
     }
 }
 
+#[test]
+fn who_joins_through_the_dead_is_told_whom_nobody_was_heard_from() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap().to_string();
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    for timeout in ["1", "8"] {
+        let words = ["dht", "find", hash, "--timeout", timeout, "--bootstrap", &silent];
+        let output = run(&words, b"");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{told}");
+        assert!(told.contains("answer") && !told.contains("no result"), "{told}");
+    }
+}
+
 fn fresh(folder: &std::path::Path, name: &str) -> std::path::PathBuf {
     let folder = folder.join(name.replace(['/', ':'], "_"));
     std::fs::create_dir(&folder).unwrap();

@@ -236,6 +236,13 @@ fn the_dht_is_asked_from_the_command_line() {
     assert!(ask(&["announce", hash, "--port", "7"])["stored"].as_u64().unwrap() >= 8);
     assert_eq!(ask(&["peers", hash])["peers"], serde_json::json!(["127.0.0.1:7"]));
     assert_eq!(ask(&["scrape", hash])["downloaders"], 1);
+    assert!(ask(&["announce", hash, "--port", "7", "--seed"])["stored"].as_u64().unwrap() >= 8);
+    assert_eq!(
+        (&ask(&["scrape", hash])["seeds"], &ask(&["scrape", hash])["downloaders"]),
+        (&1.into(), &0.into())
+    );
+    let none = run(&["dht", "peers", hash, "--no-seeds", "--bootstrap", bootstrap], b"");
+    assert_eq!(none.status.code(), Some(1));
     let sampled = run(&["dht", "sample", "--json", "--bootstrap", bootstrap], b"");
     let text = String::from_utf8(sampled.stdout).unwrap();
     let lines: Vec<serde_json::Value> =

@@ -253,6 +253,9 @@ pub(crate) enum DhtVerb {
     Peers {
         /// 40 hexadecimal digits
         info_hash: Id,
+        /// Leave out who has everything
+        #[arg(long)]
+        no_seeds: bool,
     },
     /// Announce this host under an info hash
     Announce {
@@ -261,6 +264,9 @@ pub(crate) enum DhtVerb {
         /// Where peers should connect to; the node's own port by default
         #[arg(long)]
         port: Option<u16>,
+        /// Say that this host has everything
+        #[arg(long)]
+        seed: bool,
     },
     /// Count who announced an info hash
     Scrape {

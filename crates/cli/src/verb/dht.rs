@@ -2,9 +2,12 @@
 //!
 //! Separate as every verb is.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mainstay::dht::{AskOptions, Dht, GetError, Id, PingError, PutError, RemoteNode, SampleConfig};
+use mainstay::dht::{
+    AskOptions, Dht, GetError, GetStream, PingError, PutError, RemoteNode, SampleConfig,
+};
 use serde_json::{Value, json};
 
 use super::node::joined;
@@ -32,7 +35,11 @@ pub(crate) async fn run(common: &Options, verb: &DhtVerb) -> Result<(), Failure>
 
 async fn answer(common: &Options, dht: &Dht, verb: &DhtVerb) -> Result<Value, Failure> {
     let began = Instant::now();
-    dht.ready().await;
+    let ready = tokio::time::timeout(network::before(common.timeout), dht.ready()).await;
+    if ready.is_err() && !matches!(verb, DhtVerb::Ping { .. }) {
+        // Nothing was asked yet, so there is nothing to tell but this.
+        return Err(nobody(common));
+    }
     let left = common.timeout.saturating_sub(began.elapsed());
     let deadline = Some(network::before(left));
     let dht = &dht.with_options(AskOptions { deadline, ..AskOptions::default() });
@@ -49,12 +56,20 @@ async fn answer(common: &Options, dht: &Dht, verb: &DhtVerb) -> Result<Value, Fa
             let nodes = dht.find_node(*target).await.map_err(unanswered)?;
             Ok(json!({ "nodes": nodes.iter().map(node).collect::<Value>() }))
         }
-        DhtVerb::Peers { info_hash } => Ok(json!({ "peers": peers(dht, *info_hash).await? })),
-        DhtVerb::Announce { info_hash, port } => {
-            let report =
-                dht.announce_peer(*info_hash, *port).await.map_err(|error: PutError| {
-                    Failure::network("nobody took the announcement", error)
-                })?;
+        DhtVerb::Peers { info_hash, no_seeds } => {
+            let stream =
+                if *no_seeds { dht.get_downloaders(*info_hash) } else { dht.get_peers(*info_hash) };
+            Ok(json!({ "peers": peers(stream).await? }))
+        }
+        DhtVerb::Announce { info_hash, port, seed } => {
+            let announced = if *seed {
+                dht.announce_seed(*info_hash, *port).await
+            } else {
+                dht.announce_peer(*info_hash, *port).await
+            };
+            let report = announced.map_err(|error: PutError| {
+                Failure::network("nobody took the announcement", error)
+            })?;
             Ok(json!({ "stored": report.stored, "refused": report.refused.len() }))
         }
         DhtVerb::Scrape { info_hash } => {
@@ -70,8 +85,7 @@ async fn answer(common: &Options, dht: &Dht, verb: &DhtVerb) -> Result<Value, Fa
     }
 }
 
-async fn peers(dht: &Dht, info_hash: Id) -> Result<Vec<String>, Failure> {
-    let mut stream = dht.get_peers(info_hash);
+async fn peers(mut stream: GetStream<Vec<SocketAddr>>) -> Result<Vec<String>, Failure> {
     let mut all = Vec::new();
     while let Some(peers) = stream.next().await {
         all.extend(peers.iter().map(ToString::to_string));
@@ -153,6 +167,19 @@ fn node(node: &RemoteNode) -> Value {
 
 fn seconds(interval: Duration) -> u64 {
     interval.as_secs()
+}
+
+/// Nobody to join through answered in the time there was.
+fn nobody(common: &Options) -> Failure {
+    let through = match common.bootstrap.as_slice() {
+        [] => "the hosts that introduce newcomers".to_owned(),
+        named => named.join(", "),
+    };
+    let what = format!(
+        "nobody to join through: {through} did not answer within {} seconds",
+        common.timeout.as_secs_f64()
+    );
+    Failure::Network { what, source: None }
 }
 
 fn unanswered(error: GetError) -> Failure {
