@@ -155,8 +155,7 @@ mod tests {
         let now = crate::testing::start();
         let mut line = Line::new(now);
         let lost = now + Duration::from_secs(100);
-        let hosts = 1..=DOWN as u8;
-        assert!(hosts.clone().all(|host| !lose(&mut line, lost, host)));
+        assert!((0..DOWN).zip(1..).all(|(_, host)| !lose(&mut line, lost, host)));
         assert!(line.is_down());
         assert!(!lose(&mut line, lost, 99));
         line.heard(lost, addr(200));
