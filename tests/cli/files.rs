@@ -87,6 +87,7 @@ fn a_signed_zone_verifies_and_says_what_was_signed() {
                 { "name": name("www."), "type": "CNAME", "ttl": 300, "data": name("") + "." },
                 { "name": name("_t."), "type": "TXT", "ttl": 60, "data": "\"a b\" \"c\"" },
             ],
+            "left_out": 0,
         })
     );
     let again =
@@ -236,4 +237,18 @@ pub(crate) fn new_key(folder: &Path) -> (String, String) {
     let file = folder.join("key").to_str().unwrap().to_owned();
     let made = json(&["key", "new", &file], b"");
     (file, made["public_key"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn what_a_key_claims_about_names_that_are_not_its_own_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("packet").to_str().unwrap().to_owned();
+    let packet = mainstay_tests::claims::with_a_claim(&mainstay::Keypair::random());
+    std::fs::write(&file, packet.as_bytes()).unwrap();
+    let shown = json(&["verify", &file], b"");
+    assert_eq!(shown["records"].as_array().unwrap().len(), 1);
+    assert_eq!(shown["left_out"], 1);
+    let said = String::from_utf8(run(&["verify", &file], b"").stdout).unwrap();
+    assert!(said.contains("192.0.2.1") && said.contains("LEFT OUT: 1 record"), "{said}");
+    assert!(!said.contains("bank.example"), "{said}");
 }

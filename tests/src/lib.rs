@@ -6,6 +6,7 @@
 #[cfg(doctest)]
 mod book;
 pub mod caches;
+pub mod claims;
 pub mod command;
 pub mod fuzz;
 pub mod internet;

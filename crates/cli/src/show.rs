@@ -50,6 +50,8 @@ pub(crate) struct Packet {
     /// `dht`, `cache`, `file`, or the URL of a relay.
     source: String,
     records: Vec<Shown>,
+    /// How many records of other names are left out, whatever was asked for.
+    left_out: usize,
 }
 
 /// A record in [`Packet`].
@@ -81,6 +83,7 @@ impl Packet {
             age: resolution.age().as_secs(),
             source,
             records: records.iter().map(shown).collect(),
+            left_out: left_out(packet),
         }
     }
 }
@@ -93,6 +96,7 @@ pub(crate) fn packet(packet: &SignedPacket, source: &str, kind: Option<TYPE>) ->
         age: 0,
         source: source.to_owned(),
         records: of_kind(packet, kind).iter().map(shown).collect(),
+        left_out: left_out(packet),
     }
 }
 
@@ -104,9 +108,14 @@ pub(crate) fn zone(packet: &SignedPacket, kind: Option<TYPE>) -> String {
     text
 }
 
-fn of_kind(packet: &SignedPacket, kind: Option<TYPE>) -> Vec<Record<'_>> {
+/// The records of a packet, those of other names excepted: a key proves nothing about what is not under it.
+pub(crate) fn of_kind(packet: &SignedPacket, kind: Option<TYPE>) -> Vec<Record<'_>> {
     let wanted = |record: &Record<'_>| kind.is_none_or(|kind| record.rtype() == kind);
-    packet.all_resource_records().filter(wanted).collect()
+    packet.all_resource_records().filter(|record| record.in_zone() && wanted(record)).collect()
+}
+
+fn left_out(packet: &SignedPacket) -> usize {
+    packet.all_resource_records().filter(|record| !record.in_zone()).count()
 }
 
 fn shown(record: &Record<'_>) -> Shown {
@@ -129,7 +138,7 @@ pub(crate) fn dig(
         "; <<>> mainstay {} <<>> {question}\n;; ANSWER: {}, of {} records in the packet\n\n;; QUESTION SECTION:\n;{question}\n\n;; ANSWER SECTION:\n",
         env!("CARGO_PKG_VERSION"),
         records.len(),
-        resolution.packet.all_resource_records().len(),
+        of_kind(&resolution.packet, None).len(),
     );
     text.push_str(&section(records));
     text.push('\n');
@@ -173,6 +182,13 @@ fn class(record: &Record<'_>) -> &'static str {
 }
 
 fn foot(text: &mut String, packet: &SignedPacket) {
+    let left_out = left_out(packet);
+    if left_out > 0 {
+        let records =
+            if left_out == 1 { "record of another name" } else { "records of other names" };
+        let _ =
+            writeln!(text, ";; LEFT OUT: {left_out} {records}, about which the key proves nothing");
+    }
     let (timestamp, size) = (packet.timestamp(), packet.as_bytes().len());
     let _ = writeln!(
         text,

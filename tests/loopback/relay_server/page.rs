@@ -2,6 +2,7 @@
 //! Separate, because everything on it was written by strangers.
 
 use mainstay::{Keypair, SignedPacket, Timestamp};
+use mainstay_tests::claims::with_a_claim;
 use serde_json::Value;
 
 use super::{Relay, header};
@@ -15,29 +16,6 @@ fn zone(keypair: &Keypair) -> SignedPacket {
         .timestamp(Timestamp::now())
         .sign(keypair)
         .unwrap()
-}
-
-/// A packet with a record of the key's own, and one of a name that belongs to somebody else.
-fn with_a_claim(keypair: &Keypair) -> SignedPacket {
-    use mainstay::dns::{
-        CLASS, Name, Packet, ResourceRecord,
-        rdata::{A, RData},
-    };
-    let mut message = Packet::new_reply(0);
-    let key = keypair.to_z32();
-    for (name, address) in [(key.as_str(), 0xc000_0201), ("bank.example", 0xc000_0266)] {
-        let data = RData::A(A { address });
-        let record = ResourceRecord::new(Name::new_unchecked(name), CLASS::IN, 60, data);
-        message.answers.push(record.into_owned());
-    }
-    let dns = message.build_bytes_vec().unwrap();
-    let timestamp = Timestamp::now();
-    let mut signable = format!("3:seqi{}e1:v{}:", timestamp.as_u64(), dns.len()).into_bytes();
-    signable.extend_from_slice(&dns);
-    let mut payload = keypair.sign(&signable).as_bytes().to_vec();
-    payload.extend_from_slice(&timestamp.as_u64().to_be_bytes());
-    payload.extend_from_slice(&dns);
-    SignedPacket::from_relay_payload(&keypair.public_key(), &payload.into()).unwrap()
 }
 
 #[tokio::test]

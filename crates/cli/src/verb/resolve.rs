@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use mainstay::{Client, Policy, PublicKey, Record, Resolution, ResolveError, ResolveNameError};
+use mainstay::{Client, Policy, PublicKey, Resolution, ResolveError, ResolveNameError};
 
 use crate::args::{Options, Resolve};
 use crate::failure::Failure;
@@ -61,7 +61,9 @@ impl Answer {
     /// Prints the records, or says that there are none.
     fn print(&self, common: &Options, question: &Question, took: Duration) -> Result<(), Failure> {
         let (resolution, records) = match self {
-            Self::Zone(resolution) => (resolution, zone(resolution, question)),
+            Self::Zone(resolution) => {
+                (resolution, show::of_kind(&resolution.packet, question.kind))
+            }
             Self::Name(answer) => (answer.first(), answer.records().collect::<Vec<_>>()),
         };
         if records.is_empty() && !question.is_whole() {
@@ -74,15 +76,6 @@ impl Answer {
             output::text(&show::dig(question, &records, resolution, took))
         }
     }
-}
-
-fn zone<'a>(resolution: &'a Resolution, question: &Question) -> Vec<Record<'a>> {
-    let wanted = |record: &Record<'_>| question.kind.is_none_or(|kind| record.rtype() == kind);
-    resolution
-        .packet
-        .all_resource_records()
-        .filter(|record| record.in_zone() && wanted(record))
-        .collect()
 }
 
 fn failure(error: ResolveError) -> Failure {
