@@ -2,6 +2,7 @@
 //! Apart from the simulations, which show that the rules cope: here the driver, its sockets and its clock must.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,13 +52,16 @@ async fn line(server: SocketAddr, seed: u64, tally: Arc<Tally>) -> SocketAddr {
         loop {
             // On some systems an ICMP answer to an earlier datagram comes as an error.
             let Ok((length, client)) = front.recv_from(&mut buffer).await else { continue };
-            if !backs.contains_key(&client) {
-                let back = Arc::new(UdpSocket::bind(loopback()).await.unwrap());
-                let dice = Dice::of(&[seed, 2, u64::from(client.port())]);
-                tokio::spawn(home(back.clone(), front.clone(), client, dice, tally.clone()));
-                backs.insert(client, back);
-            }
-            carry(&backs[&client], server, &buffer[..length], &mut dice, &tally);
+            let back = match backs.entry(client) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let back = Arc::new(UdpSocket::bind(loopback()).await.unwrap());
+                    let dice = Dice::of(&[seed, 2, u64::from(client.port())]);
+                    tokio::spawn(home(back.clone(), front.clone(), client, dice, tally.clone()));
+                    new.insert(back)
+                }
+            };
+            carry(back, server, &buffer[..length], &mut dice, &tally);
         }
     });
     address
@@ -91,8 +95,9 @@ fn carry(via: &Arc<UdpSocket>, to: SocketAddr, bytes: &[u8], dice: &mut Dice, ta
         let mut bytes = bytes.to_vec();
         if dice.happens(DAMAGED) {
             tally.count(2);
-            let at = dice.below(bytes.len().max(1) as u64) as usize;
-            bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << dice.below(8));
+            let at = dice.unit() * bytes.len() as f64;
+            let hit = bytes.iter_mut().enumerate().find(|(place, _)| *place as f64 + 1.0 > at);
+            hit.into_iter().for_each(|(_, byte)| *byte ^= 1 << dice.below(8));
         }
         let (via, delay) = (via.clone(), dice.up_to(LONGEST));
         tokio::spawn(async move {

@@ -193,7 +193,7 @@ impl Bench {
             3 => self.ask(number),
             4 => {
                 let to = self.asked.first().map_or(sender(number), |request| request.to);
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     self.node.handle_unreachable(self.now, to);
                 } else {
                     self.node.handle_no_route(self.now, to);
@@ -216,7 +216,7 @@ impl Bench {
     /// The owner changes its mind, or somebody sets the host's clock: by seconds or by years, either way.
     fn set_clock_or_limits(&mut self, number: u8) {
         let (ahead, by) = (number % 4 < 2, Duration::from_secs(1 << (number / 4 % 30)));
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             let unix = if ahead { TODAY.saturating_add(by) } else { TODAY.saturating_sub(by) };
             self.node.set_wall_clock(self.now, unix);
         } else {
@@ -260,7 +260,7 @@ impl Bench {
         let options = AskOptions {
             paths: number / 11 % 5,
             effort: [None, Some(Effort::Quick), Some(Effort::Thorough)][usize::from(number % 3)],
-            deadline: (number % 7 == 0).then(|| Duration::from_millis(u64::from(number))),
+            deadline: number.is_multiple_of(7).then(|| Duration::from_millis(u64::from(number))),
             traced: true,
         };
         let query = self.node.ask_with(self.now, ask, options);
