@@ -77,7 +77,9 @@ mod table;
 pub use book::{Book, BookConfig, Known, Noted};
 pub use contact::Contact;
 pub use id::{Distance, Id, ParseIdError};
-pub use lookup::{Answer, Ending, Lookup, LookupConfig, Outcome, Paths, Phase, Responder, Stats};
+pub use lookup::{
+    Answer, Ending, Lookup, LookupConfig, Outcome, Paths, Phase, Responder, Sparing, Stats,
+};
 pub use size::{SizeEstimate, SizeEstimator};
 pub use table::{
     BucketSummary, Entry, Failure, Heard, Insert, Nearest, Refusal, Status, Table, TableConfig,

@@ -9,7 +9,7 @@ mod paths;
 use crate::{Contact, Id};
 use candidates::{Candidate, Candidates, State, place};
 
-pub use config::LookupConfig;
+pub use config::{LookupConfig, Sparing};
 pub use outcome::{Answer, Ending, Outcome, Phase, Responder, Stats};
 pub use paths::Paths;
 
@@ -126,7 +126,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
     }
 
     /// Queries in flight that were not declared slow: never more than the configured parallelism,
-    /// that of the approach and that of the end together.
+    /// the larger of both and, in the neighbourhood, that of the end once more.
     pub fn in_flight(&self) -> usize {
         self.pending.iter().filter(|query| !query.stalled).count()
     }
@@ -248,6 +248,23 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         self.advance();
     }
 
+    /// The query to this address takes longer than most, though not so long that it
+    /// [stalls](Self::stalled): it keeps its slot, but a [sparing](LookupConfig::sparing) walk no
+    /// longer counts on its answer and asks another in its place. Other walks do not care.
+    pub fn late(&mut self, address: &C::Address) {
+        if self.is_settled() {
+            return;
+        }
+        let mut queries = self.pending.iter();
+        let query = queries.find(|query| query.address == *address && !query.stalled);
+        if let Some(slot) = query.and_then(|query| query.slot)
+            && let Some(candidate) = self.candidates.get_mut(slot)
+            && matches!(candidate.state, State::InFlight)
+        {
+            candidate.state = State::Late;
+        }
+    }
+
     /// The query to this address takes longer than usual: its slot is free for another, its answer
     /// still counts. Say [`failed`](Self::failed) in the end if it does not come.
     pub fn stalled(&mut self, address: &C::Address) {
@@ -273,7 +290,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
     pub fn responders(&self) -> impl Iterator<Item = (&C, &T)> {
         self.candidates.iter().filter_map(|(_, candidate)| match &candidate.state {
             State::Answered(extra) => Some((&candidate.contact, extra)),
-            State::Fresh | State::InFlight | State::Stalled | State::Again => None,
+            State::Fresh | State::InFlight | State::Late | State::Stalled | State::Again => None,
         })
     }
 
@@ -286,7 +303,9 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         let responders =
             self.candidates.into_sorted().filter_map(|candidate| match candidate.state {
                 State::Answered(extra) => Some(Responder { contact: candidate.contact, extra }),
-                State::Fresh | State::InFlight | State::Stalled | State::Again => None,
+                State::Fresh | State::InFlight | State::Late | State::Stalled | State::Again => {
+                    None
+                }
             });
         Outcome { ending, responders: responders.collect(), stats: self.stats }
     }
@@ -312,12 +331,38 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
         let limit = if arrived { self.config.closing_parallelism } else { self.config.parallelism };
         let candidate = slot.and_then(|slot| self.candidates.get(slot));
         if !arrived || !candidate.is_some_and(|candidate| self.is_near(candidate)) {
-            return self.in_flight() < limit;
+            return self.in_flight() < limit && !(arrived && self.spares_scouts());
         }
         let asked = |candidate: &Candidate<C, T>| {
-            matches!(candidate.state, State::InFlight) && self.is_near(candidate)
+            matches!(candidate.state, State::InFlight | State::Late) && self.is_near(candidate)
         };
         self.candidates.iter().filter(|(_, candidate)| asked(candidate)).count() < limit
+    }
+
+    /// How the walk spares messages where it stands: not before it has arrived, and not in a crowd,
+    /// whose members say what they like.
+    fn sparing(&self) -> Option<&Sparing> {
+        let sparing = self.config.sparing.as_ref()?;
+        let arrived = self.phase == Phase::Closing || self.has_arrived();
+        (arrived && self.crowded() == 0).then_some(sparing)
+    }
+
+    /// Whether enough queries are under way to do without those who stand outside the neighbourhood.
+    fn spares_scouts(&self) -> bool {
+        let known = self.config.near > 0.0;
+        self.sparing().filter(|_| known).is_some_and(|sparing| {
+            let asked = |candidate: &Candidate<C, T>| matches!(candidate.state, State::InFlight);
+            self.candidates.iter().filter(|(_, candidate)| asked(candidate)).count()
+                >= sparing.scouts
+        })
+    }
+
+    /// Whether somebody needs to be asked, behind so many who have answered and so many who may do so in time.
+    fn is_needed(&self, answered: usize, asked: usize) -> bool {
+        self.sparing().is_none_or(|sparing| {
+            let expected = answered as f64 + asked as f64 * sparing.answering;
+            expected < self.config.closest as f64
+        })
     }
 
     /// Whether the closest candidate that is not slow stands in the neighbourhood of the target.
@@ -333,7 +378,7 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
 
     /// The closest candidate that has not been asked and matters, or else an unidentified one.
     fn take_fresh(&mut self) -> Option<(C, Option<usize>)> {
-        let mut answered = 0;
+        let (mut answered, mut asked) = (0, 0);
         let mut fresh = None;
         for (slot, candidate) in self.candidates.iter() {
             match candidate.state {
@@ -342,14 +387,15 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
                     break;
                 }
                 State::Answered(_) => answered += 1,
-                State::InFlight | State::Stalled => {}
+                State::InFlight => asked += 1,
+                State::Late | State::Stalled => {}
             }
             if answered >= self.config.closest {
                 break;
             }
         }
         if let Some(slot) = fresh {
-            if !self.has_room(Some(slot)) {
+            if !self.has_room(Some(slot)) || !self.is_needed(answered, asked) {
                 return None;
             }
             let candidate = self.candidates.get_mut(slot)?;
@@ -384,7 +430,9 @@ impl<C: Contact<N>, const N: usize, T> Lookup<C, N, T> {
             let live = match candidate.state {
                 State::Stalled if !self.config.patient => continue,
                 State::Answered(_) => true,
-                State::Fresh | State::InFlight | State::Again | State::Stalled => false,
+                State::Fresh | State::InFlight | State::Late | State::Again | State::Stalled => {
+                    false
+                }
             };
             first_live_answered.get_or_insert(live);
             waiting |= !live;

@@ -8,13 +8,15 @@ use crate::{Contact, Distance, Id};
 
 /// Where one candidate stands. Failed candidates are not kept: only their place is remembered.
 ///
-/// `Fresh` → `InFlight` (asked) → `Answered`, or → `Stalled` (slow) → `Answered`. Where requests are
-/// lost, `InFlight` → `Again` (to be asked a second time) → `InFlight`, once. From any of them a
-/// candidate that was asked may also fail and disappear.
+/// `Fresh` → `InFlight` (asked) → `Late` (slower than most) → `Stalled` (slow), and from any of the
+/// three → `Answered`; not everybody is told to be late. Where requests are lost, in the place of
+/// `Stalled` once → `Again` (to be asked a second time) → `InFlight`. From any of them a candidate
+/// that was asked may also fail and disappear.
 #[derive(Debug, Clone)]
 pub(super) enum State<T> {
     Fresh,
     InFlight,
+    Late,
     Stalled,
     Again,
     Answered(T),

@@ -19,6 +19,9 @@ pub struct LookupConfig {
     /// Which share of the space is the neighbourhood of the target, where that is known: with
     /// somebody in it to ask, the walk has arrived. Default: 0.0, which waits for an answer.
     pub near: f64,
+    /// How a walk spares messages once it has arrived; `None` asks as many as may be in flight.
+    /// Default: `None`.
+    pub sparing: Option<Sparing>,
     /// Whether a stalled node among the K closest is waited for until it answers or fails.
     ///
     /// A patient walk finds nearly all of the K closest that live, and takes as long as the owner
@@ -50,6 +53,26 @@ pub struct LookupConfig {
     pub one_per_subnet: bool,
 }
 
+/// What a walk goes by that asks no more nodes than it needs, once it has arrived.
+///
+/// It asks somebody only while, of those who stand closer, fewer than
+/// [`closest`](LookupConfig::closest) have answered or are likely to. A node that was asked counts
+/// for [`answering`](Self::answering) of an answer, until it answers, fails,
+/// [stalls](crate::Lookup::stalled) or is [late](crate::Lookup::late). Where a crowd stands at the
+/// target nothing is spared.
+///
+/// That costs half of the messages of a walk that keeps its slots full, and a round trip where more
+/// nodes are silent than was expected and nobody says that they are late.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sparing {
+    /// Which share of queries is answered before they stall, from 0 to 1.
+    pub answering: f64,
+    /// With so many queries in flight that are not late, nobody outside the
+    /// [neighbourhood](LookupConfig::near) is asked. They seldom belong to the closest, but know
+    /// others of them than those name each other. At least 1 is used.
+    pub scouts: usize,
+}
+
 impl Default for LookupConfig {
     fn default() -> Self {
         Self {
@@ -57,6 +80,7 @@ impl Default for LookupConfig {
             parallelism: 4,
             closing_parallelism: 8,
             near: 0.0,
+            sparing: None,
             patient: false,
             candidates: 160,
             visits: 500,
@@ -79,6 +103,12 @@ impl LookupConfig {
         self.closest = self.closest.max(1);
         self.parallelism = self.parallelism.max(1);
         self.closing_parallelism = self.closing_parallelism.max(1);
+        if let Some(sparing) = &mut self.sparing {
+            // What is no number counts for nothing.
+            let answering = sparing.answering;
+            sparing.answering = if answering > 0.0 { answering.min(1.0) } else { 0.0 };
+            sparing.scouts = sparing.scouts.max(1);
+        }
         self.candidates = self.candidates.clamp(2 * self.closest, usize::from(u16::MAX));
         self
     }

@@ -176,6 +176,13 @@ impl<C: Contact<N>, const N: usize, T> Paths<C, N, T> {
         }
     }
 
+    /// As [`Lookup::late`], on the path that asked.
+    pub fn late(&mut self, address: &C::Address) {
+        if let Some(path) = self.asker(address) {
+            path.late(address);
+        }
+    }
+
     /// As [`Lookup::stalled`], on the path that asked.
     pub fn stalled(&mut self, address: &C::Address) {
         if let Some(path) = self.asker(address) {

@@ -6,6 +6,7 @@ use crate::testing::{Peer, id};
 
 mod paths;
 mod rough;
+mod sparing;
 mod strangers;
 mod walks;
 

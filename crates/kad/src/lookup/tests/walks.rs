@@ -17,6 +17,8 @@ struct Trouble {
     dead: f64,
     /// Queries that stall before anything else happens to them.
     slow: f64,
+    /// Queries that are told to be late before anything else happens to them.
+    late: f64,
     /// Hosts that answer under another id.
     renamed: f64,
     /// Hosts that name ever closer nodes which do not exist.
@@ -47,7 +49,8 @@ fn run(
             under_way.push(Query { peer, stalled: false });
             let in_flight = under_way.iter().filter(|query| !query.stalled).count();
             assert_eq!(walk.in_flight(), in_flight);
-            assert!(in_flight <= limits.closing_parallelism);
+            let most = limits.parallelism.max(limits.closing_parallelism);
+            assert!(in_flight <= most + limits.closing_parallelism);
         }
         assert!(sent.len() <= limits.visits);
         assert_eq!(walk.stats().visits, sent.len());
@@ -57,6 +60,10 @@ fn run(
         assert!(!under_way.is_empty(), "it waits for nobody");
         let at = rng.random_range(0..under_way.len());
         let peer = under_way[at].peer;
+        if rng.random::<f64>() < trouble.late {
+            walk.late(&peer.address());
+            continue;
+        }
         if !under_way[at].stalled && rng.random::<f64>() < trouble.slow {
             under_way[at].stalled = true;
             walk.stalled(&peer.address());
@@ -165,12 +172,15 @@ proptest! {
         size in 1_u32..120,
         dead in 0.0..1.0_f64,
         slow in 0.0..1.0_f64,
+        late in 0.0..0.9_f64,
         renamed in 0.0..0.3_f64,
         liars in 0.0..0.5_f64,
         parallelism in 1_usize..6,
         closest in 1_usize..12,
         visits in 1_usize..150,
         candidates in 1_usize..60,
+        near in 0.0..1.0_f64,
+        sparing in prop::option::of((0.0..1.0_f64, 0_usize..6)),
     ) {
         let mut rng = rng(seed);
         let swarm = Swarm::new(size, &mut rng);
@@ -180,11 +190,13 @@ proptest! {
             closing_parallelism: parallelism + 2,
             visits,
             candidates,
+            near: near * near,
+            sparing: sparing.map(|(answering, scouts)| Sparing { answering, scouts }),
             ..LookupConfig::default()
         };
         let target = random_id(&mut rng);
         let walk = start(&swarm, target, &limits, &mut rng);
-        let walk = run(&swarm, walk, Trouble { dead, slow, renamed, liars }, &limits, &mut rng);
+        let walk = run(&swarm, walk, Trouble { dead, slow, late, renamed, liars }, &limits, &mut rng);
         let found: Vec<Id<20>> = walk.responders().map(|(peer, _)| peer.id).collect();
         prop_assert!(found.is_sorted_by(|left, right| target.closer(left, right).is_lt()));
         let stats = *walk.stats();
