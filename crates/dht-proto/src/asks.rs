@@ -207,6 +207,13 @@ impl Asks {
         });
     }
 
+    /// A request of a search takes longer than most.
+    pub(crate) fn handle_late(&mut self, scene: &mut Scene<'_>, pending: &Pending) {
+        if let Purpose::Walk(query) = pending.purpose {
+            self.with(scene, query, |search, scene| search.handle_late(scene, pending));
+        }
+    }
+
     /// A request of a search takes longer than usual.
     pub(crate) fn handle_stall(&mut self, scene: &mut Scene<'_>, pending: &Pending) {
         if let Purpose::Walk(query) | Purpose::Store(query) = pending.purpose {

@@ -117,6 +117,9 @@ impl Network {
         if self.book.vouches_for(now, &contact.id(), &contact.address()) {
             self.weather.answered(late);
         }
+        if !late {
+            self.weather.fulfilled(true);
+        }
         self.silence.answered(&contact);
         self.table.responded(now, contact, rtt);
         self.book.responded(now, contact, rtt);
@@ -124,6 +127,7 @@ impl Network {
 
     /// A request for the node `id` at `addr` takes longer than usual.
     pub(crate) fn stalled(&mut self, now: Instant, id: &Id, addr: SocketAddr) {
+        self.weather.fulfilled(false);
         if self.book.vouches_for(now, &kad_id(id), &Endpoint::from(addr)) {
             self.weather.stalled();
         }

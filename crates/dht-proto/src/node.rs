@@ -128,6 +128,11 @@ impl Node {
                         Scene { now, wire: &mut self.wire, networks: &mut self.networks };
                     self.asks.handle_stall(&mut scene, &pending);
                 }
+                Lapse::Late(pending) => {
+                    let mut scene =
+                        Scene { now, wire: &mut self.wire, networks: &mut self.networks };
+                    self.asks.handle_late(&mut scene, &pending);
+                }
                 Lapse::Expired(pending) => self.lose(now, &pending),
             }
         }

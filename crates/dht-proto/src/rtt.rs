@@ -23,11 +23,12 @@ pub(crate) struct RoundTrips {
     next: usize,
     fresh: u8,
     patience: Duration,
+    usual: Duration,
 }
 
 impl RoundTrips {
     pub(crate) fn new() -> Self {
-        Self { recent: Vec::new(), next: 0, fresh: 0, patience: UNMEASURED }
+        Self { recent: Vec::new(), next: 0, fresh: 0, patience: UNMEASURED, usual: UNMEASURED }
     }
 
     /// Takes note of one round trip.
@@ -42,7 +43,7 @@ impl RoundTrips {
         self.fresh += 1;
         if self.fresh >= BATCH {
             self.fresh = 0;
-            self.patience = self.judge();
+            self.judge();
         }
     }
 
@@ -51,12 +52,21 @@ impl RoundTrips {
         self.patience
     }
 
-    fn judge(&self) -> Duration {
+    /// How long most requests take, three of four and a quarter longer: one that takes more is *late*. Never more than
+    /// the patience.
+    pub(crate) fn usual(&self) -> Duration {
+        self.usual
+    }
+
+    fn judge(&mut self) {
         let mut sorted = self.recent.clone();
         sorted.sort_unstable();
-        let most = sorted.get(sorted.len() * 9 / 10).copied().unwrap_or(u32::MAX);
-        let patience = Duration::from_micros(u64::from(most) * 3 / 2);
-        patience.clamp(FLOOR, UNMEASURED)
+        let took = |part: usize, of: usize| {
+            let most = sorted.get(sorted.len() * part / of).copied().unwrap_or(u32::MAX);
+            Duration::from_micros(most.into())
+        };
+        self.patience = (took(9, 10) * 3 / 2).clamp(FLOOR, UNMEASURED);
+        self.usual = (took(3, 4) * 5 / 4).min(self.patience);
     }
 }
 
@@ -69,14 +79,18 @@ pub(crate) struct Weather {
     /// The share of nodes that answered when they were asked twice, in the same parts: where nodes died and
     /// nothing gets lost, hardly any do.
     worth: u32,
+    /// The share of requests to anybody that are answered before they stall, in the same parts.
+    answering: u32,
 }
 
 impl Weather {
     const ALL: u32 = 1 << 16;
     const WINDOW: u32 = 32;
+    /// Over how many requests the share of answers is averaged.
+    const MANY: u32 = 64;
 
     pub(crate) fn new() -> Self {
-        Self { lost: 0, worth: Self::ALL / 2 }
+        Self { lost: 0, worth: Self::ALL / 2, answering: Self::ALL / 2 }
     }
 
     /// So many nodes were asked twice, and so many of them answered.
@@ -85,6 +99,17 @@ impl Weather {
             let one = if n < answered { Self::ALL } else { 0 };
             self.worth = (self.worth * 15 + one) / 16;
         }
+    }
+
+    /// A request to anybody was answered before it stalled, or was not.
+    pub(crate) fn fulfilled(&mut self, in_time: bool) {
+        let one = if in_time { Self::ALL } else { 0 };
+        self.answering = (self.answering * (Self::MANY - 1) + one) / Self::MANY;
+    }
+
+    /// Which share of requests is answered before they stall, of late: half, before anything was seen.
+    pub(crate) fn answering(&self) -> f64 {
+        f64::from(self.answering) / f64::from(Self::ALL)
     }
 
     /// A node that we can rely on answered. After it had stalled, that takes back what was noted then.
@@ -121,6 +146,22 @@ mod tests {
             trips.measured(Duration::from_millis(if slow { 1900 } else { 120 }));
         }
         assert_eq!(trips.patience(), Duration::from_millis(180));
+    }
+
+    #[test]
+    fn late_is_what_takes_longer_than_three_of_four_answers_and_a_quarter() {
+        let mut trips = RoundTrips::new();
+        assert_eq!(trips.usual(), UNMEASURED);
+        for n in 0..32_u64 {
+            trips.measured(Duration::from_millis(if n % 4 == 3 { 500 } else { 10 * n }));
+        }
+        // 0, 10, 20, 40, …, 300, and eight times 500.
+        assert_eq!(trips.usual(), Duration::from_millis(625));
+        for n in 0..32_u64 {
+            trips.measured(Duration::from_millis(if n % 8 == 7 { 500 } else { 80 }));
+        }
+        assert_eq!(trips.usual(), Duration::from_millis(100));
+        assert!(trips.usual() < trips.patience());
     }
 
     #[test]

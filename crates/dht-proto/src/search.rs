@@ -213,6 +213,14 @@ impl Search {
         self.pump(scene);
     }
 
+    /// A visit takes longer than most: another may be asked in its place.
+    pub(crate) fn handle_late(&mut self, scene: &mut Scene<'_>, pending: &Pending) {
+        if let Some(leg) = self.leg(pending.to) {
+            leg.late(pending.to);
+        }
+        self.pump(scene);
+    }
+
     /// A visit or a store request takes longer than usual.
     pub(crate) fn handle_stall(&mut self, scene: &mut Scene<'_>, pending: &Pending) {
         let visit = matches!(pending.purpose, Purpose::Walk(_));

@@ -44,11 +44,14 @@ pub(crate) struct Opened {
     pub(crate) purpose: Purpose,
     /// Whether it is waited for half as long again as others.
     pub(crate) patiently: bool,
+    /// Whether the asker wants to be told when it is late.
+    pub(crate) hedged: bool,
 }
 
 /// One request in flight.
 ///
-/// Waiting (after sending) → stalled (slower than usual) → gone (answered, lost, or unreachable).
+/// Waiting (after sending) → late (slower than most; only where that is asked for) → stalled (slower than usual) →
+/// gone (answered, lost, or unreachable).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pending {
     pub(crate) to: SocketAddr,
@@ -60,11 +63,15 @@ pub(crate) struct Pending {
     pub(crate) stalled: bool,
     /// Whether it is waited for half as long again as others.
     patiently: bool,
+    /// Whether it is still to be told that it is late.
+    hedged: bool,
 }
 
 /// A deadline that came.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Lapse {
+    /// Slower than most.
+    Late(Pending),
     /// Slower than usual; an answer still counts.
     Stalled(Pending),
     /// Lost.
@@ -94,14 +101,18 @@ impl Transactions {
 
     /// Notes a request and gives the id to send it under.
     pub(crate) fn open(&mut self, now: Instant, rng: &mut StdRng, opened: Opened) -> Tid {
-        let Opened { to, id, purpose, patiently } = opened;
+        let Opened { to, id, purpose, patiently, hedged } = opened;
+        let patience = self.patience(Family::of(to));
+        let usual = self.trips[Family::of(to) as usize].usual();
+        let hedged = hedged && usual < patience;
         let mut tid = Tid::default();
         rng.fill_bytes(&mut tid);
         while self.pending.contains_key(&tid) {
             rng.fill_bytes(&mut tid);
         }
-        self.pending.insert(tid, Pending { to, id, purpose, sent: now, stalled: false, patiently });
-        self.timers.set(tid, now + self.patience(Family::of(to)));
+        let pending = Pending { to, id, purpose, sent: now, stalled: false, patiently, hedged };
+        self.pending.insert(tid, pending);
+        self.timers.set(tid, now + if hedged { usual } else { patience });
         tid
     }
 
@@ -126,7 +137,14 @@ impl Transactions {
     /// The next deadline that has come.
     pub(crate) fn pop_lapsed(&mut self, now: Instant) -> Option<Lapse> {
         let tid = self.timers.pop_due(now)?;
+        let trips = &self.trips;
         let pending = self.pending.get_mut(&tid)?;
+        if pending.hedged {
+            pending.hedged = false;
+            let patience = trips[Family::of(pending.to) as usize].patience().min(self.timeout);
+            self.timers.set(tid, pending.sent + patience);
+            return Some(Lapse::Late(*pending));
+        }
         let extra = if pending.patiently { self.timeout / 2 } else { Duration::ZERO };
         let expires = pending.sent + self.timeout + extra;
         if !pending.stalled && now < expires {

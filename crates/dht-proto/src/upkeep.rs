@@ -452,6 +452,7 @@ impl Upkeep {
             method: Method::Ping,
             purpose: Purpose::Ping,
             patiently: false,
+            hedged: false,
         };
         scene.wire.ask(scene.now, request);
     }

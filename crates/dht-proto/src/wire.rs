@@ -48,6 +48,8 @@ pub(crate) struct Request<'a> {
     pub(crate) purpose: Purpose,
     /// Whether its answer is waited for half as long again as others.
     pub(crate) patiently: bool,
+    /// Whether the search is to be told when its answer is late.
+    pub(crate) hedged: bool,
 }
 
 impl Wire {
@@ -66,10 +68,10 @@ impl Wire {
 
     /// Sends a request and waits for its answer.
     pub(crate) fn ask(&mut self, now: Instant, request: Request<'_>) {
-        let Request { own, to, id, want, method, purpose, patiently } = request;
+        let Request { own, to, id, want, method, purpose, patiently, hedged } = request;
         self.counters.asked_by_us.count(&method);
         self.contacted.note(now, to.ip());
-        let opened = Opened { to, id, purpose, patiently };
+        let opened = Opened { to, id, purpose, patiently, hedged };
         let tid = self.transactions.open(now, &mut self.rng, opened);
         let mut message = Message::query(&tid, Query { id: own, want, method });
         message.version = Some(VERSION);

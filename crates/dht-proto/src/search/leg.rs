@@ -34,8 +34,19 @@ pub(crate) struct Leg {
     /// How long the longest chain of answers was; known once the walk has settled.
     hops: usize,
     pace: Pace,
-    veil: Option<Veil>,
+    manner: Manner,
     state: State,
+}
+
+/// How a leg asks those on its way.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// What those far from the target are asked instead.
+    veil: Option<Veil>,
+    /// Whether their answers are waited for half as long again as others.
+    patiently: bool,
+    /// Whether the walk spares messages, and so wants to know who is late.
+    hedged: bool,
 }
 
 /// Walking → storing, if the goal is to store → done.
@@ -88,8 +99,9 @@ impl Leg {
         bootstrap: impl Iterator<Item = SocketAddr>,
     ) -> Option<Self> {
         let target = kad_id(&goal.target());
-        let mut lookup = Paths::new(target, pace.lookup(goal, network), pace.paths)
-            .excluding(kad_id(&network.id));
+        let config = pace.lookup(goal, network);
+        let hedged = config.sparing.is_some();
+        let mut lookup = Paths::new(target, config, pace.paths).excluding(kad_id(&network.id));
         if let Some(addr) = goal.only() {
             let asked = Family::of(addr) == network.family
                 && Scope::of(addr) != Scope::Never
@@ -117,7 +129,8 @@ impl Leg {
             known += usize::from(lookup.add(*seed));
         }
         let veil = if pace.private { Veil::new(goal, network) } else { None };
-        (known > 0).then(|| Self { veil, ..Self::walking(network.family, goal, pace, lookup) })
+        let leg = Self::walking(network.family, goal, pace, lookup);
+        (known > 0).then_some(Self { manner: Manner { veil, hedged, ..leg.manner }, ..leg })
     }
 
     fn walking(family: Family, goal: &Goal, pace: Pace, lookup: Paths<Contact, 20, Note>) -> Self {
@@ -126,7 +139,8 @@ impl Leg {
         let walk =
             Walk { lookup, seeds, closest: pace.closest(goal), early: Storing::new(pace.copies()) };
         let state = State::Walking(Box::new(walk));
-        Self { family, closest: Vec::new(), crowded: 0, hops: 0, pace, veil: None, state }
+        let manner = Manner { veil: None, patiently: pace.thorough, hedged: false };
+        Self { family, closest: Vec::new(), crowded: 0, hops: 0, pace, manner, state }
     }
 
     pub(crate) fn is_walking(&self) -> bool {
@@ -210,6 +224,14 @@ impl Leg {
         }
     }
 
+    /// A visit takes longer than most.
+    pub(crate) fn late(&mut self, addr: SocketAddr) {
+        match &mut self.state {
+            State::Walking(walk) => walk.lookup.late(&Endpoint::from(addr)),
+            State::Storing(_) | State::Done { .. } => {}
+        }
+    }
+
     /// A visit timed out.
     pub(crate) fn lose(&mut self, addr: SocketAddr) {
         match &mut self.state {
@@ -264,7 +286,7 @@ impl Leg {
             }
             loop {
                 while let Some(contact) = walk.lookup.next() {
-                    visit(query, goal, (self.pace, self.veil), scene, &contact);
+                    visit(query, goal, self.manner, scene, &contact);
                     sent.push((contact, StepKind::Asked));
                 }
                 if !walk.reseed(self.family, scene) {
@@ -321,15 +343,10 @@ impl Leg {
 }
 
 /// Asks one node on the way; one datagram a visit.
-fn visit(
-    query: QueryId,
-    goal: &Goal,
-    (pace, veil): (Pace, Option<Veil>),
-    scene: &mut Scene<'_>,
-    contact: &Contact,
-) {
+fn visit(query: QueryId, goal: &Goal, manner: Manner, scene: &mut Scene<'_>, contact: &Contact) {
     let want = scene.networks.want(contact.family());
     let Some(network) = scene.networks.of_mut(contact.family()) else { return };
+    let Manner { veil, patiently, hedged } = manner;
     let method = match veil {
         Some(veil) => veil.method(goal, contact, &mut scene.wire.rng),
         None => goal.method(),
@@ -342,7 +359,8 @@ fn visit(
         want,
         method,
         purpose: Purpose::Walk(query),
-        patiently: pace.thorough,
+        patiently,
+        hedged,
     };
     scene.wire.ask(scene.now, request);
 }
@@ -384,6 +402,7 @@ fn store(query: QueryId, goal: &Goal, scene: &mut Scene<'_>, holder: &Holder) {
         method,
         purpose: Purpose::Store(query),
         patiently: false,
+        hedged: false,
     };
     scene.wire.ask(scene.now, request);
 }

@@ -1,7 +1,7 @@
 //! How a search walks: how many it asks at once, how widely, how patiently, and how many copies it stores.
 //! Apart from the walk, so that what the owner's wishes, the kind of ask and the load make of it is read in one place.
 
-use mainstay_kad::LookupConfig;
+use mainstay_kad::{LookupConfig, Sparing};
 
 use crate::goal::Goal;
 use crate::network::{NODES, Network};
@@ -13,6 +13,14 @@ const MOST_NODES: u64 = 100_000_000;
 
 /// While more asks than this run, each keeps half as many requests in flight: then it is the sum that counts.
 const FEW_ASKS: usize = 8;
+
+/// From which share of answers on nearly everybody answers.
+const LIVELY: f64 = 0.9;
+
+/// With so many requests of a put in flight nobody is asked who stands outside the neighbourhood of its target, where
+/// nearly everybody answers. With 8 a put of a network of 10,000 nodes takes 36 messages and some of them 195 ms, with
+/// 12 it is 40 and 170 ms, with 16 45 and 155 ms, with no such limit 50 and no less.
+const SCOUTS: usize = 12;
 
 /// How a search walks and how many copies it stores.
 #[derive(Debug, Clone, Copy)]
@@ -101,9 +109,19 @@ impl Pace {
             parallelism: self.concurrency,
             closing_parallelism: NODES.max(closing),
             near: network.share_of(self.closest(goal)),
+            sparing: self.sparing(goal, network),
             visits: self.visits,
             patient: self.thorough,
             ..LookupConfig::default()
         }
+    }
+
+    /// How a put spares messages: not where many get lost, since copies want spare answers there, nor where the silent
+    /// are waited for. Where many are silent those farther off are asked all the same, for whom they know.
+    fn sparing(self, goal: &Goal, network: &Network) -> Option<Sparing> {
+        let answering = network.weather.answering();
+        let scouts = if answering < LIVELY { self.concurrency } else { SCOUTS };
+        let spares = goal.stores() && !self.thorough && !network.weather.is_rough();
+        spares.then_some(Sparing { answering, scouts })
     }
 }

@@ -23,11 +23,12 @@ impl Fixture {
     }
 
     fn open(&mut self, port: u16) -> Tid {
-        self.open_for(port, false)
+        self.open_for(port, false, false)
     }
 
-    fn open_for(&mut self, port: u16, patiently: bool) -> Tid {
-        let opened = Opened { to: addr(port), id: None, purpose: Purpose::Ping, patiently };
+    fn open_for(&mut self, port: u16, patiently: bool, hedged: bool) -> Tid {
+        let purpose = Purpose::Ping;
+        let opened = Opened { to: addr(port), id: None, purpose, patiently, hedged };
         self.transactions.open(self.now, &mut self.rng, opened)
     }
 }
@@ -65,12 +66,39 @@ fn silence_is_first_a_stall_and_then_a_loss() {
 #[test]
 fn who_is_asked_patiently_has_half_as_long_again() {
     let mut fix = Fixture::new();
-    fix.open_for(1, true);
+    fix.open_for(1, true, false);
     let at = |millis| fix.now + Duration::from_millis(millis);
     let transactions = &mut fix.transactions;
     assert!(matches!(transactions.pop_lapsed(at(1000)), Some(Lapse::Stalled(_))));
     assert!(transactions.pop_lapsed(at(2999)).is_none());
     assert!(matches!(transactions.pop_lapsed(at(3000)), Some(Lapse::Expired(_))));
+}
+
+#[test]
+fn who_hedges_is_told_who_is_late_before_they_stall() {
+    let mut fix = Fixture::new();
+    fix.open_for(1, false, true);
+    let at = fix.now + Duration::from_secs(1);
+    assert_eq!(fix.transactions.poll_timeout(), Some(at), "nothing was measured");
+    fix.transactions.take_any();
+    fix.transactions.recall(Family::V4, std::iter::repeat_n(Duration::from_millis(200), 8));
+    fix.open_for(1, false, true);
+    for (millis, hedged) in [(250, true), (300, false), (2000, false)] {
+        let at = fix.now + Duration::from_millis(millis);
+        assert_eq!(fix.transactions.poll_timeout(), Some(at));
+        let lapse = fix.transactions.pop_lapsed(at);
+        assert_eq!(matches!(lapse, Some(Lapse::Late(_))), hedged, "{lapse:?}");
+    }
+    assert_eq!(fix.transactions.poll_timeout(), None);
+    fix.open(1);
+    let at = fix.now + Duration::from_millis(300);
+    assert_eq!(fix.transactions.poll_timeout(), Some(at), "nobody else is told");
+    // Who wakes late is told one thing after the other.
+    fix.open_for(2, false, true);
+    let late = fix.now + Duration::from_secs(3);
+    let lapses: Vec<_> = std::iter::from_fn(|| fix.transactions.pop_lapsed(late)).collect();
+    let losses = lapses.iter().filter(|lapse| matches!(lapse, Lapse::Expired(_))).count();
+    assert_eq!((lapses.len(), losses), (3, 2), "{lapses:?}");
 }
 
 #[test]
