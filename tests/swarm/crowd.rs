@@ -111,6 +111,15 @@ impl Crowd {
         self.enlist(Vec::new());
     }
 
+    /// Lets these members be gone, though others still name them.
+    pub(crate) fn silence<'a>(&mut self, gone: impl Iterator<Item = &'a Member>) {
+        for member in gone {
+            if let Some(at) = self.by_addr.get(&member.addr) {
+                self.members[*at].nature = Nature::Dead;
+            }
+        }
+    }
+
     /// Starts a node of ours that knows ten honest members.
     pub(crate) fn spawn(&mut self, adjust: impl FnOnce(Config) -> Config) -> usize {
         let client = self.clients.len();
@@ -188,6 +197,15 @@ impl Crowd {
         };
         let honest = self.members.iter().filter(|member| member.nature == Nature::Honest);
         honest.filter(holds).count()
+    }
+
+    /// How many of the `count` members closest to it hold this item.
+    pub(crate) fn copies_at(&self, item: &MutableItem, count: usize) -> usize {
+        let target = item.target();
+        let holds = |member: &&Member| {
+            self.stored.get(&(member.addr, target)).is_some_and(|held| held == item)
+        };
+        self.closest(&target, count).iter().filter(holds).count()
     }
 
     /// The members closest to a target, whatever their nature.
