@@ -57,8 +57,9 @@ pub struct Config {
     ///
     /// Asking more together ends each step with the quickest answer instead of a usual one, and waits for fewer of the
     /// dead; it costs messages. A search for a value keeps half of it in flight among the neighbours of its target, of
-    /// whom the first that answers has the value; a put keeps twice as many, since it needs many answers; the upkeep,
-    /// and every ask while more than eight run, half as many. Default: 24.
+    /// whom the first that answers has the value; a put keeps twice as many, since it needs many answers, but asks no
+    /// more there than are likely to be needed; the upkeep, and every ask while more than eight run, half as many.
+    /// Default: 24.
     pub concurrency: usize,
     /// How many nodes one lookup asks at most. Default: 200.
     pub max_visits: usize,

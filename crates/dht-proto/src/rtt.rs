@@ -174,6 +174,23 @@ mod tests {
     }
 
     #[test]
+    fn the_share_of_requests_that_are_answered_is_learnt_within_some_hundred() {
+        let mut weather = Weather::new();
+        for _ in 0..60 {
+            weather.fulfilled(true);
+        }
+        assert!((0.7..0.9).contains(&weather.answering()), "half of nothing is half");
+        for _ in 0..300 {
+            weather.fulfilled(true);
+        }
+        assert!((0.98..=1.0).contains(&weather.answering()));
+        for n in 0..300 {
+            weather.fulfilled(n % 4 != 0);
+        }
+        assert!((0.7..0.8).contains(&weather.answering()));
+    }
+
+    #[test]
     fn the_weather_is_rough_when_reliable_nodes_fall_silent_and_calms_when_they_answer() {
         let mut weather = Weather::new();
         for n in 0..300 {
