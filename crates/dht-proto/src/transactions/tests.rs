@@ -207,3 +207,38 @@ fn each_family_has_a_patience_of_its_own_that_answers_and_earlier_runs_teach() {
     assert_eq!(fix.transactions.patience(Family::V4), Duration::from_millis(600));
     assert_eq!(fix.transactions.patience(Family::V6), Duration::from_millis(300));
 }
+
+#[test]
+fn a_request_that_no_way_leads_to_is_lost_by_the_line_of_its_family() {
+    let mut fix = Fixture::new();
+    for port in 1..=10 {
+        fix.open(port);
+    }
+    let transactions = &mut fix.transactions;
+    assert!(transactions.take_without_route(addr(99)).is_none());
+    for port in 1..=10 {
+        assert!(!transactions.is_down(Family::V4));
+        let taken = transactions.take_without_route(addr(port));
+        assert_eq!(taken.map(|pending| pending.to), Some(addr(port)));
+    }
+    assert!(transactions.is_down(Family::V4) && !transactions.is_down(Family::V6));
+    assert_eq!(transactions.poll_timeout(), None);
+}
+
+#[test]
+fn a_loss_is_held_against_a_node_if_somebody_was_heard_after_its_answer_was_overdue() {
+    let mut fix = Fixture::new();
+    let (id, sent) = (Id::from_bytes([1; 20]), fix.now);
+    let (overdue, end) = (sent + Duration::from_secs(1), sent + TIMEOUT);
+    fix.open(1);
+    let transactions = &mut fix.transactions;
+    let Some(Lapse::Expired(pending)) = transactions.pop_lapsed(end) else { panic!("no loss") };
+    transactions.heard(overdue, addr(2));
+    assert!(!transactions.blames(end, &pending, id), "nobody was heard since");
+    assert_eq!(transactions.next_blamed(Family::V4), None, "it is in doubt");
+    transactions.heard(end, addr(2));
+    assert_eq!(transactions.next_blamed(Family::V6), None);
+    assert_eq!(transactions.next_blamed(Family::V4).map(|silent| silent.addr), Some(addr(1)));
+    assert_eq!(transactions.next_blamed(Family::V4), None);
+    assert!(transactions.blames(end, &pending, id));
+}
