@@ -85,6 +85,22 @@ impl Contact {
         }
     }
 
+    /// Whether both are of the same group: what comparing their parties says, for a few instructions where they are not.
+    /// The addresses of a group have these many first bits in common, of IPv4 and of IPv6.
+    fn shares(&self, other: &Self, (v4, v6): (u8, u8)) -> bool {
+        let near = match (self.endpoint, other.endpoint) {
+            (Endpoint::V4(a, _), Endpoint::V4(b, _)) => {
+                (u32::from_be_bytes(a) ^ u32::from_be_bytes(b)).leading_zeros() >= u32::from(v4)
+            }
+            (Endpoint::V6(a, _), Endpoint::V6(b, _)) => {
+                (u128::from_be_bytes(a) ^ u128::from_be_bytes(b)).leading_zeros() >= u32::from(v6)
+            }
+            (Endpoint::V4(..), Endpoint::V6(..)) | (Endpoint::V6(..), Endpoint::V4(..)) => false,
+        };
+        let is_global = |one: &Self| Scope::of_ip(one.addr().ip()) == Scope::Global;
+        near && (self.endpoint == other.endpoint || (is_global(self) && is_global(other)))
+    }
+
     fn party(&self, group: fn(IpAddr) -> Group) -> Party {
         let ip = self.addr().ip();
         match Scope::of_ip(ip) {
@@ -118,6 +134,18 @@ impl kad::Contact<20> for Contact {
 
     fn provider(&self) -> Party {
         self.party(Group::provider)
+    }
+
+    fn shares_host(&self, other: &Self) -> bool {
+        self.shares(other, Group::HOST)
+    }
+
+    fn shares_subnet(&self, other: &Self) -> bool {
+        self.shares(other, Group::NETWORK)
+    }
+
+    fn shares_provider(&self, other: &Self) -> bool {
+        self.shares(other, Group::PROVIDER)
     }
 
     fn is_preferred(&self) -> bool {
@@ -191,5 +219,44 @@ mod tests {
         assert_ne!(contact("127.0.0.1:5").host(), contact("127.0.0.1:6").host());
         assert_ne!(contact("127.0.0.1:5").subnet(), contact("127.0.0.1:6").subnet());
         assert_ne!(contact("10.0.0.1:5").subnet(), contact("10.0.0.2:5").subnet());
+    }
+
+    #[test]
+    fn two_share_what_comparing_their_parties_says() {
+        let all = [
+            "1.2.3.4:5",
+            "1.2.3.4:6",
+            "1.2.3.9:5",
+            "1.2.9.4:5",
+            "1.9.3.4:5",
+            "127.0.0.1:5",
+            "127.0.0.1:6",
+            "10.0.0.1:5",
+            "10.0.0.2:5",
+            "172.15.0.1:5",
+            "172.16.0.1:5",
+            "[::1]:5",
+            "[::1]:6",
+            "[::2]:5",
+            "[0:0:1::2]:5",
+            "[2001:db8::1]:5",
+            "[2001:db8::1]:6",
+            "[2001:db8::2]:5",
+            "[2001:db8:0:1::1]:5",
+            "[2001:db8:1::1]:5",
+            "[2001:db9::1]:5",
+            "[fd00::1]:5",
+            "[fd00::2]:5",
+        ]
+        .map(contact);
+        for one in &all {
+            for other in &all {
+                let pair = (one.addr(), other.addr());
+                assert_eq!(one.shares_host(other), one.host() == other.host(), "{pair:?}");
+                assert_eq!(one.shares_subnet(other), one.subnet() == other.subnet(), "{pair:?}");
+                let provider = one.provider() == other.provider();
+                assert_eq!(one.shares_provider(other), provider, "{pair:?}");
+            }
+        }
     }
 }

@@ -118,22 +118,29 @@ pub(crate) enum Group {
 }
 
 impl Group {
+    /// The prefix lengths of a host's group, of IPv4 and of IPv6.
+    pub(crate) const HOST: (u8, u8) = (32, 64);
+    /// The prefix lengths of a network.
+    pub(crate) const NETWORK: (u8, u8) = (24, 48);
+    /// The prefix lengths of a provider.
+    pub(crate) const PROVIDER: (u8, u8) = (16, 32);
+
     /// One host: an IPv4 address, an IPv6 /64.
     pub(crate) fn host(ip: IpAddr) -> Self {
-        Self::masked(ip, 32, 64)
+        Self::masked(ip, Self::HOST)
     }
 
     /// One network: an IPv4 /24, an IPv6 /48.
     pub(crate) fn network(ip: IpAddr) -> Self {
-        Self::masked(ip, 24, 48)
+        Self::masked(ip, Self::NETWORK)
     }
 
     /// One provider, roughly: an IPv4 /16, an IPv6 /32.
     pub(crate) fn provider(ip: IpAddr) -> Self {
-        Self::masked(ip, 16, 32)
+        Self::masked(ip, Self::PROVIDER)
     }
 
-    fn masked(ip: IpAddr, v4: u8, v6: u8) -> Self {
+    fn masked(ip: IpAddr, (v4, v6): (u8, u8)) -> Self {
         match ip {
             IpAddr::V4(ip) => Self::V4(ip.to_bits() & (u32::MAX << (32 - v4)), v4),
             IpAddr::V6(ip) => {

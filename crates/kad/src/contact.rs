@@ -40,6 +40,24 @@ pub trait Contact<const N: usize>: Clone {
     /// The larger network around the subnet.
     fn provider(&self) -> Self::Provider;
 
+    /// Whether both are on one [`host`](Self::host), which is what it says by default.
+    ///
+    /// Every newcomer is compared with all entries of the table: override this, and the two below, where telling two apart is
+    /// cheaper than naming both. It must say the same.
+    fn shares_host(&self, other: &Self) -> bool {
+        self.host() == other.host()
+    }
+
+    /// Whether both are of one [`subnet`](Self::subnet), which is what it says by default.
+    fn shares_subnet(&self, other: &Self) -> bool {
+        self.subnet() == other.subnet()
+    }
+
+    /// Whether both are of one [`provider`](Self::provider), which is what it says by default.
+    fn shares_provider(&self, other: &Self) -> bool {
+        self.provider() == other.provider()
+    }
+
     /// Whether this contact is worth more than others of its kind: for Mainline, whether its id
     /// fits its address ([BEP 42](https://www.bittorrent.org/beps/bep_0042.html)).
     ///

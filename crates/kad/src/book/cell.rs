@@ -201,16 +201,15 @@ impl<C> Cell<C> {
     where
         C: Contact<N>,
     {
-        let (address, subnet) = (newcomer.address(), newcomer.subnet());
+        let address = newcomer.address();
         let same = self.0.iter().position(|note| {
             note.contact.address() == address
-                || (limits.one_per_subnet && note.contact.subnet() == subnet)
+                || (limits.one_per_subnet && note.contact.shares_subnet(newcomer))
         });
         if same.is_some() {
             return same;
         }
-        let provider = newcomer.provider();
-        let of_provider = |note: &Note<C>| note.contact.provider() == provider;
+        let of_provider = |note: &Note<C>| note.contact.shares_provider(newcomer);
         if self.0.iter().filter(|note| of_provider(note)).count() < limits.per_provider {
             return None;
         }

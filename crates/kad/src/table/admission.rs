@@ -78,9 +78,8 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             return Heard::Refused(Refusal::Full);
         }
         if self.config.one_per_subnet {
-            let subnet = contact.subnet();
-            let waits = bucket.spares.iter().any(|spare| spare.contact().subnet() == subnet);
-            if waits || bucket.subnet_position::<N>(&subnet).is_some() {
+            let waits = bucket.spares.iter().any(|spare| spare.contact().shares_subnet(&contact));
+            if waits || bucket.subnet_position::<N>(&contact).is_some() {
                 return Heard::Refused(Refusal::SubnetTaken);
             }
         }
@@ -170,7 +169,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
     }
 
     fn clear_subnet(&mut self, newcomer: &C, index: usize) -> Result<(), Refusal> {
-        while let Some(at) = self.buckets[index].subnet_position::<N>(&newcomer.subnet()) {
+        while let Some(at) = self.buckets[index].subnet_position::<N>(newcomer) {
             if self.buckets[index].live()[at].failures == 0 {
                 return Err(Refusal::SubnetTaken);
             }
@@ -181,10 +180,10 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
 
     fn clear_provider(&mut self, newcomer: &C) -> Result<(), Refusal> {
         while self.provider_is_full(newcomer, &[]) {
-            let provider = newcomer.provider();
             let failing = self.buckets.iter_mut().find_map(|bucket| {
-                let of_it =
-                    |entry: &Entry<C>| entry.failures > 0 && entry.contact.provider() == provider;
+                let of_it = |entry: &Entry<C>| {
+                    entry.failures > 0 && entry.contact.shares_provider(newcomer)
+                };
                 let at = bucket.live().iter().position(of_it)?;
                 Some(bucket.remove(at))
             });
@@ -202,9 +201,8 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         if share == usize::MAX {
             return false;
         }
-        let provider = contact.provider();
         let all = self.iter().chain(apart);
-        all.filter(|entry| entry.contact.provider() == provider).take(share).count() == share
+        all.filter(|entry| entry.contact.shares_provider(contact)).take(share).count() == share
     }
 
     /// The entry that stands where `contact` would: at its address, or on its host.
@@ -218,7 +216,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
 
     fn same_place(&self, left: &C, right: &C) -> bool {
         if self.config.one_per_host {
-            left.host() == right.host()
+            left.shares_host(right)
         } else {
             left.address() == right.address()
         }
@@ -348,7 +346,7 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
             let host_free = self.rival(contact).is_none()
                 && !bucket.live().iter().any(|entry| self.same_place(&entry.contact, contact));
             let subnet_free = !self.config.one_per_subnet
-                || bucket.subnet_position::<N>(&contact.subnet()).is_none();
+                || bucket.subnet_position::<N>(contact).is_none();
             host_free && subnet_free && !self.provider_is_full(contact, bucket.live())
         });
         let promoted = entry.as_ref().map(|entry| entry.contact.clone());

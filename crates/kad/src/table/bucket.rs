@@ -82,11 +82,11 @@ impl<C> Bucket<C> {
     }
 
     /// The entry of this subnet, if there is one.
-    pub(super) fn subnet_position<const N: usize>(&self, subnet: &C::Subnet) -> Option<usize>
+    pub(super) fn subnet_position<const N: usize>(&self, contact: &C) -> Option<usize>
     where
         C: Contact<N>,
     {
-        self.live.iter().position(|entry| entry.contact.subnet() == *subnet)
+        self.live.iter().position(|entry| entry.contact.shares_subnet(contact))
     }
 
     /// Which entry a confirmed newcomer may displace from this full bucket.
