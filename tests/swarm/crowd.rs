@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::{Duration, Instant};
 
 use mainstay_dht_proto::{
@@ -12,7 +12,9 @@ use mainstay_dht_proto::{
 };
 use mainstay_keys::{PublicKey, Signature};
 use mainstay_krpc::item::MutableItem;
-use mainstay_krpc::{Body, Id, Message, Method, NodeInfo, Nodes, Query, Response};
+use mainstay_krpc::{
+    Body, Id, Message, Method, NodeInfo, NodeInfo6, Nodes, Nodes6, Query, Response,
+};
 
 use crate::swarm::{TODAY, ending, start};
 
@@ -31,7 +33,7 @@ pub(crate) enum Nature {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {
     pub(crate) id: Id,
-    pub(crate) addr: SocketAddrV4,
+    pub(crate) addr: SocketAddr,
     pub(crate) nature: Nature,
 }
 
@@ -39,9 +41,11 @@ pub(crate) struct Member {
 pub(crate) struct Crowd {
     /// By id.
     members: Vec<Member>,
-    by_addr: BTreeMap<SocketAddrV4, usize>,
+    by_addr: BTreeMap<SocketAddr, usize>,
     conspirators: Vec<usize>,
-    stored: BTreeMap<(SocketAddrV4, Id), MutableItem>,
+    stored: BTreeMap<(SocketAddr, Id), MutableItem>,
+    /// Whether it is a network of IPv6.
+    is_six: bool,
     clients: Vec<(Node, Vec<Event>)>,
     /// Round trips lie evenly between these two, the same for each pair.
     pub(crate) rtt: (Duration, Duration),
@@ -66,11 +70,21 @@ enum Travel {
 impl Crowd {
     /// `count` honest members, 20 to 60 ms from us and back, without loss.
     pub(crate) fn new(count: usize, seed: u64) -> Self {
+        Self::of(count, seed, false)
+    }
+
+    /// The same with IPv6 alone, every member in a /32 of its own.
+    pub(crate) fn six(count: usize, seed: u64) -> Self {
+        Self::of(count, seed, true)
+    }
+
+    fn of(count: usize, seed: u64, is_six: bool) -> Self {
         let mut crowd = Self {
             members: Vec::new(),
             by_addr: BTreeMap::new(),
             conspirators: Vec::new(),
             stored: BTreeMap::new(),
+            is_six,
             clients: Vec::new(),
             rtt: (Duration::from_millis(20), Duration::from_millis(60)),
             loss: 0.0,
@@ -83,7 +97,7 @@ impl Crowd {
         };
         crowd.began = crowd.now;
         let members = (0..count as u64).map(|n| {
-            let addr = SocketAddrV4::new(Ipv4Addr::from(public(n)), 6881);
+            let addr = if is_six { six(public(n)) } else { four(Ipv4Addr::from(public(n))) };
             Member { id: random_id(seed ^ mix(n)), addr, nature: Nature::Honest }
         });
         let members = members.collect();
@@ -125,12 +139,15 @@ impl Crowd {
         let client = self.clients.len();
         let honest = self.members.iter().filter(|member| member.nature == Nature::Honest);
         let bootstrap = honest.step_by(self.members.len() / 20).take(10);
-        let bootstrap = bootstrap.map(|member| SocketAddr::V4(member.addr)).collect();
+        let bootstrap = bootstrap.map(|member| member.addr).collect();
         let ipv4 = Ipv4Addr::new(200, 7, client as u8, 1);
+        let ipv6 = Ipv6Addr::new(0x2c00, client as u16, 0, 0, 0, 0, 0, 1);
         let config = Config {
             bootstrap,
-            ipv4: Some(SocketAddrV4::new(ipv4, 6881)),
-            public_ipv4: Some(ipv4),
+            ipv4: (!self.is_six).then_some(SocketAddrV4::new(ipv4, 6881)),
+            public_ipv4: (!self.is_six).then_some(ipv4),
+            ipv6: self.is_six.then_some(SocketAddrV6::new(ipv6, 6881, 0, 0)),
+            public_ipv6: self.is_six.then_some(ipv6),
             read_only: true,
             ..Config::default()
         };
@@ -253,8 +270,7 @@ impl Crowd {
     fn arrive(&mut self, travel: Travel) {
         match travel {
             Travel::Out { client, to, payload } => {
-                let SocketAddr::V4(addr) = to else { return };
-                let Some(at) = self.by_addr.get(&addr).copied() else { return };
+                let Some(at) = self.by_addr.get(&to).copied() else { return };
                 if self.members[at].nature == Nature::Dead {
                     return;
                 }
@@ -286,8 +302,7 @@ impl Crowd {
         if self.chance() < self.loss {
             return;
         }
-        let SocketAddr::V4(addr) = far else { return };
-        let pair = mix(self.seed ^ u64::from(addr.ip().to_bits()) ^ (client as u64) << 40);
+        let pair = mix(self.seed ^ number(far) ^ (client as u64) << 40);
         let spread = (self.rtt.1 - self.rtt.0).mul_f64((pair % 1000) as f64 / 1000.0);
         let at = self.now + (self.rtt.0 + spread) / 2;
         self.queue.push(Reverse((at, self.drawn, travel(far))));
@@ -301,8 +316,8 @@ impl Crowd {
     fn answer(&mut self, at: usize, transaction: &[u8], query: &Query<'_>) -> Vec<u8> {
         let member = self.members[at];
         let mut response = Response::new(member.id);
-        let token = mix(self.seed ^ u64::from(member.addr.ip().to_bits())).to_be_bytes();
-        let mut nodes = Vec::new();
+        let token = mix(self.seed ^ number(member.addr)).to_be_bytes();
+        let mut nodes = (Vec::new(), Vec::new());
         let mut held = None;
         match &query.method {
             Method::FindNode { target } | Method::SampleInfohashes { target } => {
@@ -321,7 +336,8 @@ impl Crowd {
             Method::Put(put) => self.store(&member, put, &token),
             _ => {}
         }
-        response.nodes = Nodes::List(&nodes);
+        response.nodes = Nodes::List(&nodes.0);
+        response.nodes6 = Nodes6::List(&nodes.1);
         if let Some((item, floor)) = &held {
             response.seq = Some(item.seq());
             if floor.is_none_or(|floor| item.seq() > floor) {
@@ -344,7 +360,7 @@ impl Crowd {
     }
 
     /// The eight closest that a member knows: up to eight of each bucket, drawn by its seed.
-    fn named_by(&self, at: usize, target: &Id) -> Vec<NodeInfo> {
+    fn named_by(&self, at: usize, target: &Id) -> (Vec<NodeInfo>, Vec<NodeInfo6>) {
         let member = &self.members[at];
         let mut known: Vec<usize> = Vec::new();
         if member.nature == Nature::Conspirator {
@@ -370,9 +386,14 @@ impl Crowd {
         }
         known.sort_by_key(|other| distance(&self.members[*other].id, target));
         known.truncate(8);
-        let info =
-            |other: usize| NodeInfo { id: self.members[other].id, addr: self.members[other].addr };
-        known.into_iter().map(info).collect()
+        let mut named = (Vec::new(), Vec::new());
+        for Member { id, addr, .. } in known.into_iter().map(|other| self.members[other]) {
+            match addr {
+                SocketAddr::V4(addr) => named.0.push(NodeInfo { id, addr }),
+                SocketAddr::V6(addr) => named.1.push(NodeInfo6 { id, addr }),
+            }
+        }
+        named
     }
 
     fn bucket(&self, at: usize, bucket: usize, known: &mut Vec<usize>) {
@@ -400,7 +421,7 @@ impl Crowd {
             return;
         }
         let first = known.len();
-        let mut draw = mix(u64::from(self.members[at].addr.ip().to_bits()) << 8 ^ bucket as u64);
+        let mut draw = mix(number(self.members[at].addr) << 8 ^ bucket as u64);
         while known.len() < first + 8 {
             draw = mix(draw);
             let pick = from + (draw % (to - from) as u64) as usize;
@@ -436,6 +457,25 @@ fn public(n: u64) -> u32 {
     let slots = 88_u64 << 16;
     let slot = (n * 2_654_435_761) % slots;
     (((11 << 16) + slot) as u32) << 8 | 7
+}
+
+pub(crate) fn four(ip: Ipv4Addr) -> SocketAddr {
+    SocketAddrV4::new(ip, 6881).into()
+}
+
+/// An address in the /32 that follows from one of IPv4, of which the last byte is not looked at.
+fn six(ip: u32) -> SocketAddr {
+    let [_, a, b, c] = (ip >> 8).to_be_bytes().map(u16::from);
+    let ip = Ipv6Addr::new(0x2a00 | a, b << 8 | c, 7, 7, 0, 0, 0, 1);
+    SocketAddrV6::new(ip, 6881, 0, 0).into()
+}
+
+/// What stands for an address where something follows from it.
+fn number(addr: SocketAddr) -> u64 {
+    match addr {
+        SocketAddr::V4(addr) => u64::from(addr.ip().to_bits()),
+        SocketAddr::V6(addr) => (addr.ip().to_bits() >> 64) as u64,
+    }
 }
 
 fn distance(id: &Id, target: &Id) -> [u8; 20] {

@@ -345,8 +345,8 @@ impl<C: Contact<N>, const N: usize> Table<C, N> {
         let entry = bucket.take_proven(|bucket, contact| {
             let host_free = self.rival(contact).is_none()
                 && !bucket.live().iter().any(|entry| self.same_place(&entry.contact, contact));
-            let subnet_free = !self.config.one_per_subnet
-                || bucket.subnet_position::<N>(contact).is_none();
+            let subnet_free =
+                !self.config.one_per_subnet || bucket.subnet_position::<N>(contact).is_none();
             host_free && subnet_free && !self.provider_is_full(contact, bucket.live())
         });
         let promoted = entry.as_ref().map(|entry| entry.contact.clone());
