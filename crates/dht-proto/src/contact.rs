@@ -87,18 +87,26 @@ impl Contact {
 
     /// Whether both are of the same group: what comparing their parties says, for a few instructions where they are not.
     /// The addresses of a group have these many first bits in common, of IPv4 and of IPv6.
+    #[inline]
     fn shares(&self, other: &Self, (v4, v6): (u8, u8)) -> bool {
-        let near = match (self.endpoint, other.endpoint) {
+        let near = match (&self.endpoint, &other.endpoint) {
             (Endpoint::V4(a, _), Endpoint::V4(b, _)) => {
-                (u32::from_be_bytes(a) ^ u32::from_be_bytes(b)).leading_zeros() >= u32::from(v4)
+                (u32::from_be_bytes(*a) ^ u32::from_be_bytes(*b)).leading_zeros() >= u32::from(v4)
             }
             (Endpoint::V6(a, _), Endpoint::V6(b, _)) => {
-                (u128::from_be_bytes(a) ^ u128::from_be_bytes(b)).leading_zeros() >= u32::from(v6)
+                let differ = u128::from_be_bytes(*a) ^ u128::from_be_bytes(*b);
+                differ.leading_zeros() >= u32::from(v6)
             }
             (Endpoint::V4(..), Endpoint::V6(..)) | (Endpoint::V6(..), Endpoint::V4(..)) => false,
         };
+        near && self.stands_with(other)
+    }
+
+    /// Whether neighbours count as one. Apart, so that telling strangers apart stays short.
+    #[inline(never)]
+    fn stands_with(&self, other: &Self) -> bool {
         let is_global = |one: &Self| Scope::of_ip(one.addr().ip()) == Scope::Global;
-        near && (self.endpoint == other.endpoint || (is_global(self) && is_global(other)))
+        self.endpoint == other.endpoint || (is_global(self) && is_global(other))
     }
 
     fn party(&self, group: fn(IpAddr) -> Group) -> Party {
@@ -136,14 +144,17 @@ impl kad::Contact<20> for Contact {
         self.party(Group::provider)
     }
 
+    #[inline]
     fn shares_host(&self, other: &Self) -> bool {
         self.shares(other, Group::HOST)
     }
 
+    #[inline]
     fn shares_subnet(&self, other: &Self) -> bool {
         self.shares(other, Group::NETWORK)
     }
 
+    #[inline]
     fn shares_provider(&self, other: &Self) -> bool {
         self.shares(other, Group::PROVIDER)
     }

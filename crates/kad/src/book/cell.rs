@@ -182,6 +182,10 @@ impl<C> Cell<C> {
             }
             self.0.remove(at);
         }
+        // Most that are named find a full cell: they would displace nobody, so nobody need be compared with them.
+        if !note.is_proven() && self.0.len() >= limits.room(&note) {
+            return Noted::Refused;
+        }
         match self.rival(&note.contact, limits) {
             Some(at) => self.displace(at, note, oldest),
             None if self.0.len() < limits.room(&note) => {
