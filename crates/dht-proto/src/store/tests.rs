@@ -94,6 +94,18 @@ fn what_has_expired_makes_room_before_anything_alive_and_for_whatever_is_put() {
 }
 
 #[test]
+fn what_was_put_again_in_time_makes_no_room() {
+    let now = start();
+    let mut items = items(now, 2, &[0xc0, 0xd0]);
+    for target in [0xc0, 0xd0] {
+        items.put(now + HOUR, NEAR, id(target), target).unwrap();
+    }
+    assert!(!items.has_room(now + LIFETIME, NEAR, &id(0xff)));
+    assert_eq!(items.put(now + LIFETIME, NEAR, id(0xff), 0), Err(Full));
+    assert_eq!(kept(&items, now + LIFETIME), [0xc0, 0xd0]);
+}
+
+#[test]
 fn a_full_pool_takes_what_is_nearer_than_its_farthest_and_nothing_else() {
     let now = start();
     let mut items = items(now, 2, &[0xc0, 0xd0]);
@@ -132,6 +144,7 @@ fn a_share_is_given_back_when_the_entry_is_pushed_out() {
     let targets: Vec<u8> = (1..100).collect();
     let mut items = items(now, 100, &targets);
     items.put(now, STRANGER, id(0xff), 0).unwrap();
+    assert!(!items.has_room(now, STRANGER, &id(0x80)));
     assert_eq!(items.put(now, STRANGER, id(0x80), 0), Err(Full), "one is its share");
     items.put(now, NEAR, id(0x81), 0).unwrap();
     assert!(items.find(now, &id(0xff)).is_none());
