@@ -83,6 +83,7 @@ mod runtime;
 #[cfg(test)]
 mod scripted;
 mod seen;
+mod shown;
 #[cfg(all(feature = "tls", not(target_family = "wasm")))]
 pub mod tls;
 mod update;

@@ -3,6 +3,7 @@
 //! Separate because the rules hold between callers, before any backend is asked.
 
 use std::collections::HashMap;
+use std::slice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,7 +63,17 @@ impl Publishes {
         packet: &SignedPacket,
         cas: Option<Timestamp>,
     ) -> Outcome {
-        let mut outcome = Self::begin(engine, packet, cas)?;
+        Self::publish_after(engine, packet, cas, &[]).await
+    }
+
+    /// The same for a writer that has lost with these before, and now passes over them.
+    pub(crate) async fn publish_after(
+        engine: &Arc<Engine>,
+        packet: &SignedPacket,
+        cas: Option<Timestamp>,
+        lost: &[SignedPacket],
+    ) -> Outcome {
+        let mut outcome = Self::begin(engine, packet, cas, lost)?;
         let ended = outcome.wait_for(Option::is_some).await;
         match ended.as_deref() {
             Ok(Some(outcome)) => outcome.clone(),
@@ -74,6 +85,7 @@ impl Publishes {
         engine: &Arc<Engine>,
         packet: &SignedPacket,
         cas: Option<Timestamp>,
+        lost: &[SignedPacket],
     ) -> Result<Pending, PublishError> {
         let key = packet.public_key();
         let mut entries = engine.publishes.lock();
@@ -95,6 +107,7 @@ impl Publishes {
             engine: engine.clone(),
             packet: packet.clone(),
             cas,
+            lost: lost.to_vec(),
             outcome: outcome.clone(),
             _room: room,
         };
@@ -135,6 +148,8 @@ struct Departure {
     engine: Arc<Engine>,
     packet: SignedPacket,
     cas: Option<Timestamp>,
+    /// What the same writer has lost with before.
+    lost: Vec<SignedPacket>,
     outcome: Pending,
     _room: OwnedSemaphorePermit,
 }
@@ -208,7 +223,8 @@ impl Departure {
         if cached.packet.more_recent_than(&self.packet) {
             return Err(ConcurrencyError::NotMostRecent { seen });
         }
-        if self.cas.is_some() && seen > self.cas {
+        let is_lost = self.lost.iter().any(|lost| lost.is_same_as(&cached.packet));
+        if self.cas.is_some() && seen > self.cas && !is_lost {
             return Err(ConcurrencyError::CasFailed { seen });
         }
         Ok(())
@@ -225,7 +241,8 @@ impl Departure {
     /// Some backend refused: finds out whether ours is the newest packet all the same.
     ///
     /// A refusal need not be a defeat: the backend may be behind the others, or our own packet may
-    /// have reached it by another way before we did.
+    /// have reached it by another way before we did. But where most have taken another packet in place of the same one,
+    /// its writer may have been told that it stands, and ours is only newer: then ours has lost.
     async fn settle(
         &self,
         conflict: ConcurrencyError,
@@ -233,12 +250,19 @@ impl Departure {
     ) -> Result<(), PublishError> {
         self.engine.flights.outdate(self.packet.public_key());
         let newest = self.engine.ask(self.packet.public_key(), Reach::All, None).await;
-        let newest = newest.map(|resolution| resolution.packet);
-        let won = newest.as_ref().map_or(report.stored_backends() > 0, |newest| {
+        let mut newest = newest.map(|resolution| resolution.packet);
+        let mut won = newest.as_ref().map_or(report.stored_backends() > 0, |newest| {
             let stored = report.stored_backends() > 0 || newest.is_same_as(&self.packet);
             // What was signed far ahead of the clock wins against nobody.
             stored && !is_better(newest, &self.packet, Timestamp::clock())
         });
+        if let Some(base) = self.cas.filter(|_| won && report.is_outvoted()) {
+            let ours = [self.lost.as_slice(), slice::from_ref(&self.packet)].concat();
+            let rival = self.engine.passed_over(self.packet.public_key(), base, &ours).await;
+            if let Some(rival) = rival {
+                (won, newest) = (false, Ok(rival));
+            }
+        }
         if won {
             return Ok(());
         }

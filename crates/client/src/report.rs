@@ -241,6 +241,21 @@ impl PublishReport {
         counts.max().unwrap_or(0)
     }
 
+    /// Whether no backend has taken the packet with most of those behind it, and some refused it.
+    pub(crate) fn is_outvoted(&self) -> bool {
+        let mut refused = false;
+        for outcome in &self.outcomes {
+            match &outcome.result {
+                PublishResult::Stored { nodes } if nodes.unwrap_or(1) >= outcome.refused => {
+                    return false;
+                }
+                PublishResult::Stored { .. } | PublishResult::Conflict { .. } => refused = true,
+                PublishResult::Failed(_) => {}
+            }
+        }
+        refused
+    }
+
     /// How many backends stored the packet.
     #[must_use]
     pub fn stored_backends(&self) -> usize {

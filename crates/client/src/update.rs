@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::client::Client;
 use crate::error::{ConcurrencyError, PublishError, ResolveError};
 use crate::freshness::Policy;
+use crate::publishing::Publishes;
 use crate::report::{PublishReport, PublishResult};
 
 pub(crate) use turn::Turns;
@@ -102,7 +103,8 @@ impl Client {
     ///
     /// Updates of one key through one client and its clones take turns, and do not compete. Several clients are as safe
     /// as compare-and-swap is in what they publish through (see [`Self::publish`]): for no update to be lost, they must
-    /// have a backend in common. Where an attempt is reported as refused though it got through, others may build on it,
+    /// have a backend in common. On the DHT, where two that start from the same packet may reach different nodes, the one
+    /// whom most nodes refuse starts over from the other's packet, if any node still shows it. Where an attempt is reported as refused though it got through, others may build on it,
     /// and it is edited in once more; so prefer edits that may be applied twice.
     ///
     /// Dropping the future ends the update before its next attempt; a publish that is under way goes on.
@@ -132,12 +134,20 @@ impl Client {
         let engine = self.engine();
         let _turn = engine.turns.wait_for(key).await;
         let mut ours: Vec<SignedPacket> = Vec::new();
+        let mut base = Timestamp::from(NOTHING);
         for attempts in 1.. {
-            let zone = self.read_zone(&key).await?;
+            let mut zone = self.read_zone(&key).await?;
+            if zone.packet().is_some_and(|it| is_among(it, &ours)) {
+                // It stands, but perhaps above one whose writer was told the same: then the edit goes on top of that.
+                let passed_over = engine.passed_over(key, base, &ours).await;
+                zone.packet = passed_over.or(zone.packet);
+            }
             let seen = engine.seen.highest(&key, Timestamp::clock());
             let (packet, cas) = make(&zone, keypair, &ours, seen, &mut edit)?;
+            base = cas.unwrap_or(base);
+            let published = Publishes::publish_after(engine, &packet, cas, &ours).await;
             ours.push(packet.clone());
-            let lost = match self.publish_report(&packet, cas).await {
+            let lost = match published {
                 Ok(report) => return Ok(Updated { packet, report, attempts }),
                 Err(error) => error,
             };
@@ -175,7 +185,7 @@ fn make(
     edit: &mut impl FnMut(&CurrentZone) -> Result<SignedPacketBuilder, EditError>,
 ) -> Result<(SignedPacket, Option<Timestamp>), UpdateError> {
     // An attempt that was refused and stands all the same has done what was asked: once more to all, and done.
-    if let Some(standing) = zone.packet().filter(|it| ours.iter().any(|own| own.is_same_as(it))) {
+    if let Some(standing) = zone.packet().filter(|it| is_among(it, ours)) {
         return Ok((standing.clone(), None));
     }
     let records = edit(zone).map_err(UpdateError::Edit)?;
@@ -187,6 +197,10 @@ fn make(
         Some(unchanged) => Ok((unchanged.clone(), None)),
         None => Ok((packet, Some(standing.unwrap_or(Timestamp::from(NOTHING))))),
     }
+}
+
+fn is_among(packet: &SignedPacket, ours: &[SignedPacket]) -> bool {
+    ours.iter().any(|own| own.is_same_as(packet))
 }
 
 fn against(rival: Option<Timestamp>, last: &PublishError) -> String {

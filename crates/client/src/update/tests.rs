@@ -244,3 +244,106 @@ async fn some_nodes_that_hold_a_newer_packet_are_enough_to_lose() {
     let seen = Some(newer.timestamp());
     assert_eq!(error.concurrency(), Some(ConcurrencyError::NotMostRecent { seen }), "{error}");
 }
+
+/// Five nodes behind one backend that compare and swap each for itself; a rival who started from the same packet has
+/// reached so many of them just before the first publish gets there.
+#[derive(Debug)]
+struct Nodes {
+    standing: Mutex<[Option<SignedPacket>; 5]>,
+    rival_reaches: Mutex<usize>,
+    keypair: Keypair,
+}
+
+impl Nodes {
+    fn client(keypair: &Keypair, base: &SignedPacket, rival_reaches: usize) -> (Arc<Self>, Client) {
+        let nodes = Arc::new(Self {
+            standing: Mutex::new([(); 5].map(|()| Some(base.clone()))),
+            rival_reaches: Mutex::new(rival_reaches),
+            keypair: keypair.clone(),
+        });
+        let backends: Vec<Arc<dyn Backend>> = vec![nodes.clone()];
+        let cache = Some(Arc::new(InMemoryCache::new(10)) as _);
+        let engine = Engine::new(backends, cache, Freshness::default(), Background::current());
+        (nodes, of(engine))
+    }
+
+    fn newest(&self) -> BTreeSet<String> {
+        let standing = self.standing.lock().unwrap();
+        names(standing.iter().flatten().max_by_key(|packet| packet.timestamp()).unwrap())
+    }
+}
+
+#[async_trait]
+impl Backend for Nodes {
+    fn name(&self) -> BackendName {
+        BackendName::Dht
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    async fn publish(&self, packet: &SignedPacket, cas: Option<Timestamp>) -> Published {
+        let mut standing = self.standing.lock().unwrap();
+        let reached = std::mem::take(&mut *self.rival_reaches.lock().unwrap());
+        for node in standing.iter_mut().take(reached) {
+            let rival = with(node.as_ref().unwrap().to_builder(), "rival");
+            // Signed earlier than ours, though it came sooner.
+            let signed = Timestamp::from(packet.timestamp().as_u64() - 1);
+            *node = Some(rival.timestamp(signed).sign(&self.keypair).unwrap());
+        }
+        let (mut stored, mut refused) = (0, 0);
+        for node in standing.iter_mut() {
+            let seen = node.as_ref().map(SignedPacket::timestamp);
+            let takes = cas.is_none_or(|cas| Some(cas) == seen) && seen <= Some(packet.timestamp());
+            if takes || node.as_ref().is_some_and(|it| it.is_same_as(packet)) {
+                *node = Some(packet.clone());
+                stored += 1;
+            } else {
+                refused += 1;
+            }
+        }
+        if stored == 0 {
+            let conflict = ConcurrencyError::CasFailed { seen: None };
+            return PublishResult::Conflict { conflict }.into();
+        }
+        Published { result: PublishResult::Stored { nodes: Some(stored) }, refused }
+    }
+
+    async fn resolve(&self, _question: Question, finds: Finds) -> End {
+        let standing = self.standing.lock().unwrap().clone();
+        for packet in standing.into_iter().flatten() {
+            let source = Source::Dht { nodes: 1 };
+            finds.send(Find { packet, source, last_seen: Timestamp::clock() }).await;
+        }
+        End::Exhausted
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_newer_at_few_nodes_does_not_pass_over_a_rival_whom_most_have_taken() {
+    let keypair = Keypair::random();
+    let base = with(SignedPacket::builder(), "base").timestamp(ago(60)).sign(&keypair).unwrap();
+    for (reached, attempts) in [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (5, 2)] {
+        let (nodes, client) = Nodes::client(&keypair, &base, reached);
+        let updated = client.update(&keypair, adding("ours")).await.unwrap();
+        assert_eq!(updated.attempts, attempts, "{reached}");
+        assert_eq!(nodes.newest(), names(&updated.packet), "{reached}");
+        if reached > 2 {
+            // The rival may have been told that it stands.
+            assert_eq!(nodes.newest(), set(&["base", "rival", "ours"]), "{reached}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_that_most_refuse_for_a_rival_is_refused_with_the_rival_named() {
+    let keypair = Keypair::random();
+    let base = with(SignedPacket::builder(), "base").timestamp(ago(60)).sign(&keypair).unwrap();
+    let (_nodes, client) = Nodes::client(&keypair, &base, 4);
+    let ours = with(base.to_builder(), "ours").sign(&keypair).unwrap();
+    let refused = client.publish_report(&ours, Some(base.timestamp())).await.unwrap_err();
+    let rival = Timestamp::from(ours.timestamp().as_u64() - 1);
+    let seen = refused.concurrency().and_then(|conflict| conflict.seen());
+    assert_eq!(seen, Some(rival), "{refused}");
+}
