@@ -15,11 +15,14 @@ use crate::runtime::timeout;
 /// How many different packets are kept; a key has one, or two for as long as its writers differ.
 const MOST: usize = 16;
 
+/// How often it is asked for a packet that does not show.
+const TIMES: usize = 3;
+
 impl Engine {
     /// The newest packet of the key that was signed after `base`, is none of `ours`, and that any backend shows.
     ///
-    /// Asks every backend. A node that answers after the newest packet is known need not show an older one, so one that
-    /// few hold can be missed.
+    /// Asks every backend, some times if need be: a node that answers after the newest packet is known does not show an
+    /// older one, so which are shown depends on who answers first.
     pub(crate) async fn passed_over(
         &self,
         key: PublicKey,
@@ -32,8 +35,14 @@ impl Engine {
                 && Freshness::is_plausible(packet.timestamp(), now)
                 && !ours.iter().any(|own| own.is_same_as(packet))
         };
-        let shown = self.shown(key).await;
-        shown.iter().filter(is_rival).max_by_key(|packet| packet.timestamp()).cloned()
+        for _ in 0..TIMES {
+            let shown = self.shown(key).await;
+            let rival = shown.iter().filter(is_rival).max_by_key(|packet| packet.timestamp());
+            if rival.is_some() {
+                return rival.cloned();
+            }
+        }
+        None
     }
 
     async fn shown(&self, key: PublicKey) -> Vec<SignedPacket> {

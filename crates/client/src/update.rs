@@ -134,19 +134,26 @@ impl Client {
         let engine = self.engine();
         let _turn = engine.turns.wait_for(key).await;
         let mut ours: Vec<SignedPacket> = Vec::new();
-        let mut base = Timestamp::from(NOTHING);
+        // What each of ours was to replace: it has the records of that one, and of nobody else's since.
+        let mut bases: Vec<Timestamp> = Vec::new();
         for attempts in 1.. {
             let mut zone = self.read_zone(&key).await?;
-            if zone.packet().is_some_and(|it| is_among(it, &ours)) {
+            let own = ours
+                .iter()
+                .zip(&bases)
+                .find(|(own, _)| zone.packet().is_some_and(|standing| own.is_same_as(standing)));
+            if let Some((_, base)) = own {
                 // It stands, but perhaps above one whose writer was told the same: then the edit goes on top of that.
-                let passed_over = engine.passed_over(key, base, &ours).await;
+                let passed_over = engine.passed_over(key, *base, &ours).await;
                 zone.packet = passed_over.or(zone.packet);
             }
             let seen = engine.seen.highest(&key, Timestamp::clock());
             let (packet, cas) = make(&zone, keypair, &ours, seen, &mut edit)?;
-            base = cas.unwrap_or(base);
             let published = Publishes::publish_after(engine, &packet, cas, &ours).await;
-            ours.push(packet.clone());
+            if let Some(base) = cas {
+                ours.push(packet.clone());
+                bases.push(base);
+            }
             let lost = match published {
                 Ok(report) => return Ok(Updated { packet, report, attempts }),
                 Err(error) => error,
@@ -185,7 +192,8 @@ fn make(
     edit: &mut impl FnMut(&CurrentZone) -> Result<SignedPacketBuilder, EditError>,
 ) -> Result<(SignedPacket, Option<Timestamp>), UpdateError> {
     // An attempt that was refused and stands all the same has done what was asked: once more to all, and done.
-    if let Some(standing) = zone.packet().filter(|it| is_among(it, ours)) {
+    let is_ours = |it: &&SignedPacket| ours.iter().any(|own| own.is_same_as(it));
+    if let Some(standing) = zone.packet().filter(is_ours) {
         return Ok((standing.clone(), None));
     }
     let records = edit(zone).map_err(UpdateError::Edit)?;
@@ -197,10 +205,6 @@ fn make(
         Some(unchanged) => Ok((unchanged.clone(), None)),
         None => Ok((packet, Some(standing.unwrap_or(Timestamp::from(NOTHING))))),
     }
-}
-
-fn is_among(packet: &SignedPacket, ours: &[SignedPacket]) -> bool {
-    ours.iter().any(|own| own.is_same_as(packet))
 }
 
 fn against(rival: Option<Timestamp>, last: &PublishError) -> String {

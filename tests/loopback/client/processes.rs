@@ -32,10 +32,12 @@ async fn two_processes_that_update_one_key_over_two_relays_and_the_dht_lose_noth
         let task = format!("{name} {bootstrap} {},{}", one.url(), two.url());
         tokio::task::spawn_blocking(move || start(&task))
     });
+    let mut told = String::new();
     for writer in writers {
         let Output { status, stdout, stderr } = writer.await.unwrap();
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         assert!(status.success(), "a writer failed:\n{stdout}\n{stderr}");
+        told.push_str(&stdout);
     }
     let reader = over_dht(&testnet).extra_relays(&[one.url(), two.url()]).unwrap().build().unwrap();
     let key = Keypair::from_secret_key(&SECRET).public_key();
@@ -46,7 +48,7 @@ async fn two_processes_that_update_one_key_over_two_relays_and_the_dht_lose_noth
         .iter()
         .flat_map(|name| (0..UPDATES).map(move |n| format!("{name}{n}")))
         .collect();
-    assert_eq!(there, written);
+    assert_eq!(there, written, "{told}");
 }
 
 async fn relay(testnet: &Testnet) -> RelayServer {
@@ -90,6 +92,8 @@ async fn write(task: &str) {
             .await
             .unwrap_or_else(|error| panic!("{record}: {error}"));
         attempts += updated.attempts;
+        let signed = updated.packet.timestamp().as_u64();
+        println!("{record}: signed {signed}, attempt {}: {}", updated.attempts, updated.report);
         assert!(updated.packet.resource_records(&record).next().is_some(), "{record}");
     }
     println!("{name}: {UPDATES} updates in {attempts} attempts");
