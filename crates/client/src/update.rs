@@ -103,9 +103,11 @@ impl Client {
     ///
     /// Updates of one key through one client and its clones take turns, and do not compete. Several clients are as safe
     /// as compare-and-swap is in what they publish through (see [`Self::publish`]): for no update to be lost, they must
-    /// have a backend in common. On the DHT, where two that start from the same packet may reach different nodes, the one
-    /// whom most nodes refuse starts over from the other's packet, if any node still shows it. Where an attempt is reported as refused though it got through, others may build on it,
-    /// and it is edited in once more; so prefer edits that may be applied twice.
+    /// have a backend in common. The DHT alone is not quite that: two that start from the same packet may reach different
+    /// nodes, and readers take the later timestamp wherever they see it. So the one whom most nodes refuse starts over from
+    /// the other's packet, if any node still shows it; what cannot be seen is left, that a packet which few nodes hold
+    /// stands above one which its writer was told is stored. Where an attempt is reported as refused though it got
+    /// through, others may build on it, and it is edited in once more; so prefer edits that may be applied twice.
     ///
     /// Dropping the future ends the update before its next attempt; a publish that is under way goes on.
     ///
