@@ -135,16 +135,13 @@ impl Client {
         let key = keypair.public_key();
         let engine = self.engine();
         let _turn = engine.turns.wait_for(key).await;
-        let mut ours: Vec<SignedPacket> = Vec::new();
-        // What each of ours was to replace: it has the records of that one, and of nobody else's since.
-        let mut bases: Vec<Timestamp> = Vec::new();
+        // Each with what it was to replace: it has the records of that one, and of nobody else's since.
+        let mut tried: Vec<(SignedPacket, Timestamp)> = Vec::new();
         for attempts in 1.. {
             let mut zone = self.read_zone(&key).await?;
-            let own = ours
-                .iter()
-                .zip(&bases)
-                .find(|(own, _)| zone.packet().is_some_and(|standing| own.is_same_as(standing)));
-            if let Some((_, base)) = own {
+            let ours: Vec<_> = tried.iter().map(|(own, _)| own.clone()).collect();
+            let stands = |own: &SignedPacket| zone.packet().is_some_and(|it| own.is_same_as(it));
+            if let Some((_, base)) = tried.iter().find(|(own, _)| stands(own)) {
                 // It stands, but perhaps above one whose writer was told the same: then the edit goes on top of that.
                 let passed_over = engine.passed_over(key, *base, &ours).await;
                 zone.packet = passed_over.or(zone.packet);
@@ -153,8 +150,7 @@ impl Client {
             let (packet, cas) = make(&zone, keypair, &ours, seen, &mut edit)?;
             let published = Publishes::publish_after(engine, &packet, cas, &ours).await;
             if let Some(base) = cas {
-                ours.push(packet.clone());
-                bases.push(base);
+                tried.push((packet.clone(), base));
             }
             let lost = match published {
                 Ok(report) => return Ok(Updated { packet, report, attempts }),

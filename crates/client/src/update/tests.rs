@@ -251,12 +251,26 @@ async fn some_nodes_that_hold_a_newer_packet_are_enough_to_lose() {
 struct Nodes {
     standing: Mutex<[Option<SignedPacket>; 5]>,
     rival_reaches: Mutex<usize>,
+    /// Whether the last node is not seen, and nobody takes the second publish, before that is over.
+    stumbles: bool,
+    publishes: Mutex<u32>,
     keypair: Keypair,
 }
 
 impl Nodes {
     fn client(keypair: &Keypair, base: &SignedPacket, rival_reaches: usize) -> (Arc<Self>, Client) {
+        Self::stumbling(keypair, base, rival_reaches, false)
+    }
+
+    fn stumbling(
+        keypair: &Keypair,
+        base: &SignedPacket,
+        rival_reaches: usize,
+        stumbles: bool,
+    ) -> (Arc<Self>, Client) {
         let nodes = Arc::new(Self {
+            stumbles,
+            publishes: Mutex::default(),
             standing: Mutex::new([(); 5].map(|()| Some(base.clone()))),
             rival_reaches: Mutex::new(rival_reaches),
             keypair: keypair.clone(),
@@ -292,6 +306,14 @@ impl Backend for Nodes {
             let signed = Timestamp::from(packet.timestamp().as_u64() - 1);
             *node = Some(rival.timestamp(signed).sign(&self.keypair).unwrap());
         }
+        let mut publishes = self.publishes.lock().unwrap();
+        *publishes += 1;
+        if self.stumbles && *publishes == 2 {
+            return PublishResult::Conflict {
+                conflict: ConcurrencyError::CasFailed { seen: None },
+            }
+            .into();
+        }
         let (mut stored, mut refused) = (0, 0);
         for node in standing.iter_mut() {
             let seen = node.as_ref().map(SignedPacket::timestamp);
@@ -312,7 +334,8 @@ impl Backend for Nodes {
 
     async fn resolve(&self, _question: Question, finds: Finds) -> End {
         let standing = self.standing.lock().unwrap().clone();
-        for packet in standing.into_iter().flatten() {
+        let unseen = usize::from(self.stumbles && *self.publishes.lock().unwrap() < 2);
+        for packet in standing.into_iter().rev().skip(unseen).rev().flatten() {
             let source = Source::Dht { nodes: 1 };
             finds.send(Find { packet, source, last_seen: Timestamp::clock() }).await;
         }
@@ -346,4 +369,17 @@ async fn a_publish_that_most_refuse_for_a_rival_is_refused_with_the_rival_named(
     let rival = Timestamp::from(ours.timestamp().as_u64() - 1);
     let seen = refused.concurrency().and_then(|conflict| conflict.seen());
     assert_eq!(seen, Some(rival), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_attempt_that_shows_up_later_is_not_put_again_over_whom_it_never_saw() {
+    let keypair = Keypair::random();
+    let base = with(SignedPacket::builder(), "base").timestamp(ago(60)).sign(&keypair).unwrap();
+    let (nodes, client) = Nodes::stumbling(&keypair, &base, 4, true);
+    let updated = client.update(&keypair, adding("ours")).await.unwrap();
+    assert_eq!(
+        updated.attempts, 3,
+        "refused for the rival, refused again, and then on top of the rival"
+    );
+    assert_eq!(nodes.newest(), set(&["base", "rival", "ours"]));
 }
